@@ -1,0 +1,43 @@
+# `make demo` and `make test` are all a fresh Debian machine with Python 3.11 and make needs.
+
+PYTHON ?= python3
+BIN := .venv/bin
+APT := $(shell command -v apt-get)
+SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
+
+.PHONY: demo test check unit bench docs clean
+
+demo: .venv/.runtime
+	$(BIN)/python examples/demo.py
+
+test: .venv/.dev .venv/.system
+	$(BIN)/python -m pytest
+
+check: .venv/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q -m "not slow" tests/unit sdk_helpers
+
+bench: .venv/.dev
+	$(BIN)/python -m benchmarks
+
+docs: .venv/.dev
+	$(BIN)/python -m docs.build
+
+clean:
+	rm -rf .venv .venvs build dist
+
+# Debian splits venv from python3; every other Python has it.
+.venv/bin/uv:
+	$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || ($(SUDO) $(APT) update -q && $(SUDO) $(APT) install -qy python3-venv)
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -q --disable-pip-version-check uv
+
+.venv/.runtime: .venv/bin/uv pyproject.toml
+	$(BIN)/uv pip install -q --python $(BIN)/python -e .
+	touch $@
+
+.venv/.dev: .venv/bin/uv pyproject.toml
+	$(BIN)/uv pip install -q --python $(BIN)/python -e '.[all]' --group dev
+	touch $@ .venv/.runtime

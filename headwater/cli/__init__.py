@@ -1,0 +1,4 @@
+"""The `headwater` command."""
+
+def main() -> None:
+    raise SystemExit(2)
