@@ -45,3 +45,47 @@ class ColumnType:
 
 def decimal_type(precision: int, scale: int) -> ColumnType:
     return ColumnType(DECIMAL, precision, scale)
+
+
+# The integer types, smallest first, with the digits each may need.
+INTEGER_DIGITS = {SHORT: 5, INT: 10, LONG: 19}
+INTEGERS = tuple(INTEGER_DIGITS)
+FLOATS = (FLOAT, DOUBLE)
+
+
+def promote(one: ColumnType, other: ColumnType) -> ColumnType:
+    """Choose the narrowest type that holds the values of both without loss.
+
+    LONG and DOUBLE give DOUBLE, although a DOUBLE holds integers exactly only up to 2**53: whoever
+    converts a column checks its values and takes STRING where one would change.
+
+    Source: rule B-43.
+
+    >>> str(promote(ColumnType("INT"), decimal_type(5, 2)))
+    'DECIMAL(12,2)'
+    >>> str(promote(ColumnType("BOOLEAN"), ColumnType("DOUBLE")))
+    'STRING'
+    """
+    if one == other:
+        return one
+    names = {one.name, other.name}
+    if names <= set(INTEGERS):
+        return max(one, other, key=lambda kind: INTEGER_DIGITS[kind.name])
+    if names <= {*INTEGERS, DECIMAL}:
+        return _promote_exact(one, other)
+    if names <= {*INTEGERS, *FLOATS}:
+        return ColumnType(DOUBLE)
+    if names == {NAIVE_DATE, NAIVE_DATETIME}:
+        return ColumnType(NAIVE_DATETIME)
+    return ColumnType(STRING)
+
+
+def _promote_exact(one: ColumnType, other: ColumnType) -> ColumnType:
+    (digits_one, scale_one), (digits_other, scale_other) = _digits(one), _digits(other)
+    scale = max(scale_one, scale_other)
+    precision = scale + max(digits_one - scale_one, digits_other - scale_other)
+    return decimal_type(precision, scale) if precision <= MAX_PRECISION else ColumnType(STRING)
+
+
+def _digits(kind: ColumnType) -> tuple[int, int]:
+    return (kind.precision, kind.scale) if kind.name == DECIMAL else (INTEGER_DIGITS[kind.name], 0)

@@ -1,0 +1,423 @@
+"""Typed batches: the operations of one table become Arrow data with one net effect per key.
+
+Takes     a chunk of row operations of one table, in order, or a whole Arrow table
+Gives     a `Batch`: rows to put, changes to apply, keys to delete, each key at most once
+Promises  applying the batch equals applying its operations one by one; no value is silently rounded or lost
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from headwater.errors import RowError
+from headwater.row_id import row_ids
+from headwater.schema import DELETED, ROW_ID, SYNCED, SourceTable, Table
+from headwater.types import coerce
+from headwater.types.arrow import column_from_arrow
+from headwater.types.columns import Column, ValueRefused, arrow_type, convert, types_among
+from headwater.types.names import BOOLEAN, STRING, UTC_DATETIME, ColumnType
+from headwater.types.text import as_text
+
+UPSERT, UPDATE, DELETE = range(3)
+OPERATION_NAMES = ("upsert", "update", "delete")
+
+_STRING = ColumnType(STRING)
+_BOOLEAN = ColumnType(BOOLEAN)
+_UTC_DATETIME = ColumnType(UTC_DATETIME)
+
+
+@dataclass(slots=True)
+class Chunk:
+    """Row operations of one table, in order: first upserts that share their keys, then any others.
+
+    keys     the raw column names of the first part
+    cells    its keys and values, flat: the keys of row 0, its values, the keys of row 1, …
+    entries  the other operations: (UPSERT, UPDATE or DELETE, raw column name to value)
+    """
+
+    keys: tuple[str, ...] = ()
+    cells: list[Any] = field(default_factory=list)
+    entries: list[tuple[int, Mapping[str, Any]]] = field(default_factory=list)
+
+    @property
+    def leading(self) -> int:
+        """How many upserts the flat part holds."""
+        return len(self.cells) // (2 * len(self.keys)) if self.keys else 0
+
+    def __len__(self) -> int:
+        return self.leading + len(self.entries)
+
+    def regular(self) -> Chunk:
+        """Give the same operations, with the flat part known to hold `keys` in every row."""
+        width = len(self.keys)
+        count = self.leading
+        if all(self.cells[i :: 2 * width].count(key) == count for i, key in enumerate(self.keys)):
+            return self
+        rows = (
+            dict(zip(self.cells[i : i + width], self.cells[i + width : i + 2 * width], strict=True))
+            for i in range(0, len(self.cells), 2 * width)
+        )
+        return Chunk(entries=[*((UPSERT, row) for row in rows), *self.entries])
+
+    def raw_names(self) -> list[str]:
+        """List the raw column names, in the order in which they first appear."""
+        return list(dict.fromkeys([*self.keys, *(key for _, row in self.entries for key in row)]))
+
+    def values(self, raw: str) -> list[Any]:
+        """List one raw column's values, None where a row lacks it."""
+        if raw in self.keys:
+            width = len(self.keys)
+            values = self.cells[width + self.keys.index(raw) :: 2 * width]
+        else:
+            values = [None] * self.leading
+        if self.entries:
+            values += [row.get(raw) for _, row in self.entries]
+        return values
+
+    def row(self, position: int) -> dict[str, Any]:
+        """Give one operation's data, as the author passed it."""
+        if position >= self.leading:
+            return dict(self.entries[position - self.leading][1])
+        start = position * 2 * len(self.keys)
+        middle = start + len(self.keys)
+        return dict(zip(self.keys, self.cells[middle : middle + len(self.keys)], strict=True))
+
+
+@dataclass(slots=True)
+class Batch:
+    """What to do to one table, every key at most once in the three parts together.
+
+    rows     whole rows, put in place of what has their key; columns the table has besides become NULL
+    changes  partial rows, each table with its own set of columns: applied to the row with their key, if any
+    deletes  keys of rows to remove for good (live mode)
+    kinds    the type of each column that occurs; None while a column has only held NULL
+    """
+
+    rows: pa.Table | None
+    changes: list[pa.Table]
+    deletes: pa.Table | None
+    kinds: dict[str, ColumnType | None]
+
+    @property
+    def parts(self) -> Iterator[pa.Table]:
+        yield from (part for part in (self.rows, *self.changes, self.deletes) if part is not None)
+
+    @property
+    def nbytes(self) -> int:
+        return sum(part.nbytes for part in self.parts)
+
+    def __len__(self) -> int:
+        return sum(part.num_rows for part in self.parts)
+
+
+@dataclass(slots=True)
+class TypedOperations:
+    """Operations of one table as typed columns; the author's order is the order of the rows.
+
+    columns  by destination name; NULL where an operation lacks the column
+    kinds    UPSERT, UPDATE or DELETE for each; None when all are upserts
+    given    the destination names each operation names; None when all are upserts
+    """
+
+    columns: dict[str, Column]
+    count: int
+    kinds: list[int] | None = None
+    given: list[frozenset[str]] | None = None
+
+
+class Typist:
+    """Turns the chunks of one table into typed operations, and tells once per column what differs on Fivetran."""
+
+    def __init__(self, source: SourceTable, *, strict: bool, warn: Callable[[str], None]) -> None:
+        self.source = source
+        self._strict = strict
+        self._warn = warn
+        self._seen: dict[str, set[type]] = {}
+
+    def operations(self, chunk: Chunk) -> TypedOperations:
+        """Type a chunk.
+
+        Errors: RowError that names table, column, value and row.
+        """
+        chunk = chunk.regular()
+        by_name = self._raw_names(chunk)
+        columns = {
+            name: self._column(chunk, name, _merged(chunk, raws)) for name, raws in by_name.items()
+        }
+        kinds = given = None
+        if any(kind != UPSERT for kind, _ in chunk.entries):
+            kinds = [UPSERT] * chunk.leading + [kind for kind, _ in chunk.entries]
+            every = frozenset(by_name)
+            given = [every] * chunk.leading + [self._given(row) for _, row in chunk.entries]
+        if not self.source.has_key:
+            columns[ROW_ID] = self._row_ids(chunk, by_name, columns)
+        typed = TypedOperations(self._visible(columns), len(chunk), kinds, given)
+        self._require_keys(typed, chunk.row)
+        return typed
+
+    def operations_from_arrow(self, table: pa.Table) -> TypedOperations:
+        """Type upserts that came as one Arrow table.
+
+        Errors: RowError that names table and column.
+        """
+        columns: dict[str, Column] = {}
+        for raw, array in zip(table.column_names, table.columns, strict=True):
+            name = self.source.name_of(raw)
+            hashed = name in self.source.hashed
+            try:
+                column = column_from_arrow(array, None if hashed else self.source.declared.get(name))
+            except ValueRefused as error:
+                raise RowError(f"{self.source}.{name}: {_short(error.value)} {error}") from error
+            columns[name] = _hashed(column) if hashed else column
+        if not self.source.has_key:
+            values = {name: column.array.to_pylist() for name, column in columns.items()}
+            kinds = {name: column.kind for name, column in columns.items()}
+            columns[ROW_ID] = Column(pa.array(row_ids(values, kinds), pa.string()), _STRING)
+        typed = TypedOperations(self._visible(columns), table.num_rows)
+        self._require_keys(typed, lambda position: table.slice(position, 1).to_pylist()[0])
+        return typed
+
+    def _raw_names(self, chunk: Chunk) -> dict[str, list[str]]:
+        by_name: dict[str, list[str]] = {}
+        for raw in chunk.raw_names():
+            by_name.setdefault(self.source.name_of(raw), []).append(raw)
+        return by_name
+
+    def _given(self, row: Mapping[str, Any]) -> frozenset[str]:
+        return frozenset(map(self.source.name_of, row)) - self.source.blocked
+
+    def _visible(self, columns: dict[str, Column]) -> dict[str, Column]:
+        return {name: column for name, column in columns.items() if name not in self.source.blocked}
+
+    def _column(self, chunk: Chunk, name: str, values: list[Any]) -> Column:
+        declared = self.source.declared.get(name)
+        hashed = name in self.source.hashed
+        kinds = types_among(values)
+        seen = self._seen.setdefault(name, set())
+        if not kinds <= seen:
+            self._remark(name, None if hashed else declared, values, kinds - seen)
+            seen |= kinds
+        try:
+            column = convert(values, None if hashed else declared, kinds, strict=self._strict)
+        except ValueRefused as error:
+            raise self._row_error(name, error, chunk.row(error.position)) from error
+        return _hashed(column) if hashed else column
+
+    def _remark(self, name: str, declared: ColumnType | None, values: list[Any], kinds: set[type]) -> None:
+        """Say once per column and Python type what Fivetran's own SDK would do with a value like this."""
+        if self._strict:
+            return
+        for kind in kinds:
+            value = next(value for value in values if type(value) is kind)
+            remark = coerce.remark(declared, value) if declared else undeclared_remark(value)
+            if remark:
+                self._warn(f"{self.source}.{name}: {remark}")
+
+    def _row_error(self, name: str, error: ValueRefused, row: Mapping[str, Any]) -> RowError:
+        declared = self.source.declared.get(name)
+        fits = f" does not fit {declared}:" if declared and declared.name != "DECIMAL" else ""
+        return RowError(f"{self.source}.{name}: {_short(error.value)}{fits} {error}", hint=f"in the row {_short(row)}")
+
+    def _row_ids(self, chunk: Chunk, by_name: dict[str, list[str]], columns: dict[str, Column]) -> Column:
+        """Name each row by its values; an operation that gives `_fivetran_id` itself is taken at its word."""
+        values = {name: _merged(chunk, raws) for name, raws in by_name.items()}
+        given = values.pop(ROW_ID, None)
+        declared = {name: self.source.declared.get(name) for name in values}
+        ids = row_ids(values, declared, length=len(chunk))
+        if given is not None:
+            ids = [own if own is not None else made for own, made in zip(given, ids, strict=True)]
+        return Column(pa.array(ids, pa.string()), _STRING)
+
+    def _require_keys(self, typed: TypedOperations, row: Callable[[int], Mapping[str, Any]]) -> None:
+        for name in self.source.target.key:
+            column = typed.columns.get(name)
+            if column is None:
+                position = 0
+            elif column.array.null_count:
+                position = pc.index(pc.is_null(column.array), True).as_py()
+            else:
+                continue
+            raise RowError(
+                f"{self.source}.{name}: a row has no value for this primary-key column",
+                hint=f"in the row {_short(row(position))}",
+            )
+
+
+def undeclared_remark(value: object) -> str | None:
+    """Say what Fivetran's SDK 2.13.1 would lose of a value in an undeclared column (rules A-82, A-83)."""
+    if type(value) is float and value == value and pa.scalar(value, pa.float32()).as_py() != value:
+        return "Fivetran's SDK 2.13.1 would send an undeclared float with 32 bits; declare the column DOUBLE"
+    if type(value) is int and not -(2**63) < value < 2**63:
+        return "Fivetran's SDK 2.13.1 would send an undeclared integer beyond 64 bits as a float; declare the column"
+    return None
+
+
+def _merged(chunk: Chunk, raws: list[str]) -> list[Any]:
+    """List a column's values; where a row has several raw columns of one name, the later one counts."""
+    if len(raws) == 1:
+        return chunk.values(raws[0])
+    names = set(raws)
+    return [
+        next((value for raw, value in reversed(chunk.row(i).items()) if raw in names), None)
+        for i in range(len(chunk))
+    ]
+
+
+def _hashed(column: Column) -> Column:
+    """Replace each value by the SHA-256 of its text, in lower-case hexadecimal (rule B-66)."""
+    kind = column.kind
+    texts = (None if v is None or kind is None else as_text(kind, v) for v in column.array.to_pylist())
+    hashes = [None if text is None else hashlib.sha256(text.encode()).hexdigest() for text in texts]
+    return Column(pa.array(hashes, pa.string()), _STRING)
+
+
+def _short(value: object, limit: int = 200) -> str:
+    text = json.dumps(value, default=repr) if isinstance(value, Mapping) else repr(value)
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def net_effect(typed: TypedOperations, table: Table, synced: datetime) -> Batch:
+    """Reduce operations to at most one per key, so that the order among the results no longer matters.
+
+    synced  the value of `_fivetran_synced`, aware UTC
+
+    Source: rules B-01 to B-11, B-20 to B-22.
+    """
+    kinds = {name: column.kind for name, column in typed.columns.items()}
+    data = pa.table({name: column.array for name, column in typed.columns.items()})
+    if typed.kinds is None:
+        return _with_system_columns(_last_of_each_key(data, table.key), [], None, kinds, table, synced)
+    return _fold(typed, data, kinds, table, synced)
+
+
+def _last_of_each_key(data: pa.Table, key: tuple[str, ...]) -> pa.Table:
+    if len(key) == 1 and pc.count_distinct(data[key[0]]).as_py() == data.num_rows:
+        return data
+    keyed = data.select(key).append_column("position", pa.array(range(data.num_rows), pa.int64()))
+    last = keyed.group_by(list(key)).aggregate([("position", "max")])["position_max"]
+    return data if len(last) == data.num_rows else data.take(last.combine_chunks().sort())
+
+
+class _Fate:
+    """What becomes of one key.
+
+    row      position of the upsert that holds, None while the destination's own row does
+    changed  column to the position of the update that set it last
+    deleted  True once a delete came after the row
+    """
+
+    __slots__ = ("changed", "deleted", "row")
+
+    def __init__(self, row: int | None = None) -> None:
+        self.row = row
+        self.changed: dict[str, int] = {}
+        self.deleted = False
+
+
+def _fold(
+    typed: TypedOperations, data: pa.Table, kinds: dict[str, ColumnType | None], table: Table, synced: datetime
+) -> Batch:
+    fates = _fates(typed, data, table)
+    put = [(key, fate) for key, fate in fates.items() if fate.row is not None and not _gone(fate, table)]
+    rows = _put(data, [fate for _, fate in put]) if put else None
+    deletes = [position for position, fate in fates.items() if _gone(fate, table)]
+    groups: dict[tuple[frozenset[str], bool], list[tuple[int, _Fate]]] = {}
+    for position, fate in fates.items():
+        if fate.row is None and not _gone(fate, table):
+            groups.setdefault((frozenset(fate.changed), fate.deleted), []).append((position, fate))
+    changes = [
+        _change(data, table.key, sorted(names), deleted, members)
+        for (names, deleted), members in groups.items()
+        if names or deleted
+    ]
+    gone = data.select(table.key).take(deletes) if deletes else None
+    return _with_system_columns(rows, changes, gone, kinds, table, synced)
+
+
+def _gone(fate: _Fate, table: Table) -> bool:
+    return fate.deleted and table.mode == "live"
+
+
+def _fates(typed: TypedOperations, data: pa.Table, table: Table) -> dict[int, _Fate]:
+    """Find each key's fate, by the position of the key's first operation."""
+    assert typed.kinds is not None and typed.given is not None
+    keys: Sequence[Any] = (
+        data[table.key[0]].to_pylist()
+        if len(table.key) == 1
+        else list(zip(*(data[name].to_pylist() for name in table.key), strict=True))
+    )
+    first: dict[Any, int] = {}
+    fates: dict[int, _Fate] = {}
+    own = frozenset(table.key)
+    for position, (kind, key) in enumerate(zip(typed.kinds, keys, strict=True)):
+        at = first.setdefault(key, position)
+        fate = fates.get(at)
+        if kind == UPSERT:
+            fates[at] = _Fate(position)
+            continue
+        if fate is None:
+            fate = fates[at] = _Fate()
+        if kind == DELETE:
+            fate.deleted = True
+        elif not _gone(fate, table):
+            fate.changed.update(dict.fromkeys(typed.given[position] - own, position))
+    return fates
+
+
+def _put(data: pa.Table, fates: list[_Fate]) -> pa.Table:
+    """Take the rows that hold, each cell from the upsert or from the last update that set it."""
+    base = [fate.row for fate in fates]
+    updated = {name for fate in fates for name in fate.changed}
+    columns = {
+        name: data[name].take(
+            pa.array([fate.changed.get(name, fate.row) for fate in fates] if name in updated else base, pa.int64())
+        )
+        for name in data.column_names
+    }
+    columns[DELETED] = pa.array([fate.deleted for fate in fates], pa.bool_())
+    return pa.table(columns)
+
+
+def _change(
+    data: pa.Table, key: tuple[str, ...], names: list[str], deleted: bool, members: list[tuple[int, _Fate]]
+) -> pa.Table:
+    keys = data.select(key).take(pa.array([position for position, _ in members], pa.int64()))
+    columns = {name: keys[name] for name in key}
+    for name in names:
+        columns[name] = data[name].take(pa.array([fate.changed[name] for _, fate in members], pa.int64()))
+    if deleted:
+        columns[DELETED] = pa.repeat(pa.scalar(True), len(members))
+    return pa.table(columns)
+
+
+def _with_system_columns(
+    rows: pa.Table | None,
+    changes: list[pa.Table],
+    deletes: pa.Table | None,
+    kinds: dict[str, ColumnType | None],
+    table: Table,
+    synced: datetime,
+) -> Batch:
+    time = pa.scalar(synced, arrow_type(_UTC_DATETIME))
+
+    def stamped(part: pa.Table) -> pa.Table:
+        return part.append_column(SYNCED, pa.repeat(time, part.num_rows))
+
+    kinds = {**kinds, SYNCED: _UTC_DATETIME}
+    if rows is not None:
+        if table.mode == "soft_delete" and DELETED not in rows.column_names:
+            rows = rows.append_column(DELETED, pa.repeat(pa.scalar(False), rows.num_rows))
+        if table.mode != "soft_delete" and DELETED in rows.column_names:
+            rows = rows.drop_columns([DELETED])
+        rows = stamped(rows)
+    if table.mode == "soft_delete":
+        kinds[DELETED] = _BOOLEAN
+    return Batch(rows, [stamped(part) for part in changes], deletes, kinds)

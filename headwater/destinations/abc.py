@@ -1,0 +1,67 @@
+"""What a destination promises: the contract every destination is tested against."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from headwater.batch import Batch
+from headwater.schema import Table
+from headwater.state import Commit
+from headwater.types.names import ColumnType
+
+
+class Destination(Protocol):
+    """Where batches land. One object serves one sync of one connection, from one thread.
+
+    Order of calls: open, (describe_table | create_table | alter_table | holds | write | truncate)*, commit, and
+    again until `close`. Everything between two commits is one transaction, tables and types included.
+    `close` without `commit` leaves the destination as the last commit left it.
+
+    Errors: DestinationError for what the operator must mend, TransientError for what passes when the
+    sync is run again. After either, only `close` may be called.
+    """
+
+    @property
+    def folds_case(self) -> bool:
+        """Whether names that differ only in case are the same name here."""
+
+    def open(self) -> tuple[int, Commit | None]:
+        """Take the connection over, with a new epoch; give the epoch and the newest commit.
+
+        From here on a commit of an older epoch is refused with `Fenced`.
+        """
+
+    def describe_table(self, schema: str, name: str) -> Table | None:
+        """Read a table as it stands in the open transaction; None when there is none."""
+
+    def create_table(self, table: Table) -> None:
+        """Make a table that does not exist yet, and its schema where that is missing."""
+
+    def alter_table(self, table: Table, *, add: Mapping[str, ColumnType], retype: Mapping[str, ColumnType]) -> None:
+        """Add columns, NULL in the rows there are, and widen columns, keeping what their values mean.
+
+        table  as it was before; `retype` gives only types that `promote` gave for the column
+        """
+
+    def holds(self, table: Table, column: str, kind: ColumnType) -> bool:
+        """Say whether every value of a number column stays the same as `kind`."""
+
+    def write(self, table: Table, batch: Batch) -> None:
+        """Apply `batch`, at most one operation per key; its columns exist and have the table's types.
+
+        A reader sees none of it before `commit`. The same batch may come again after a crash, and
+        writing it twice must leave what writing it once leaves.
+        """
+
+    def truncate(self, table: Table) -> None:
+        """Mark every row as deleted, `_fivetran_synced` unchanged; in live mode, remove them all."""
+
+    def commit(self, state: str) -> Commit:
+        """Make everything since the last commit durable together with `state`.
+
+        Errors: Fenced when a newer epoch has begun.
+        """
+
+    def close(self) -> None:
+        """Let go of the destination; what was not committed is gone. May be called twice."""

@@ -1,0 +1,167 @@
+"""Logging for authors, and the one place where secrets are taken out of what is printed."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import sys
+import traceback
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from enum import IntEnum
+from urllib.parse import quote, quote_plus
+
+
+class Level(IntEnum):
+    """How loud a message is; source: rule A-90."""
+
+    DEBUG = 1
+    FINE = 2
+    INFO = 3
+    WARNING = 4
+    ERROR = 5
+    SEVERE = 6
+    CRITICAL = 7
+
+
+Sink = Callable[[Level, str], None]
+
+
+class Redactor:
+    """Takes the values of secrets out of text, in every spelling a library may print them in."""
+
+    _SECRET_NAME = re.compile(
+        r"key|token|secret|passw|pwd|credential|private|auth|cert|dsn|connection.?string|signature|cookie|session|pin$",
+        re.IGNORECASE,
+    )
+    _SECRET_SHAPE = re.compile(r"(?=\S*\d)(?=\S*[A-Za-z])[A-Za-z0-9+/=_.~-]{20,}")
+    _URL_PASSWORD = re.compile(r"(?<=://)([^/\s:@]*):([^/\s@]+)(?=@)")
+
+    def __init__(self) -> None:
+        self._pattern: re.Pattern[str] | None = None
+        self._spellings: set[str] = set()
+
+    def learn(self, configuration: Mapping[str, object]) -> None:
+        """Take the secrets of a configuration: by the field's name, or by the look of the value."""
+        self.add(
+            value
+            for name, value in configuration.items()
+            if isinstance(value, str) and (self._SECRET_NAME.search(name) or self._SECRET_SHAPE.fullmatch(value))
+        )
+
+    def add(self, secrets: Iterable[str]) -> None:
+        for secret in secrets:
+            if len(secret) >= 3:
+                self._spellings |= {part for part in _spellings(secret) if len(part) >= 3}
+        if self._spellings:
+            longest_first = sorted(self._spellings, key=len, reverse=True)
+            self._pattern = re.compile("|".join(map(re.escape, longest_first)))
+
+    def __call__(self, text: str) -> str:
+        text = self._URL_PASSWORD.sub(r"\1:***", text)
+        return self._pattern.sub("***", text) if self._pattern else text
+
+
+def _spellings(secret: str) -> set[str]:
+    raw = secret.encode("utf-8", "surrogatepass")
+    return {
+        secret,
+        secret.strip(),
+        quote(secret, safe="", errors="surrogatepass"),
+        quote_plus(secret, errors="surrogatepass"),
+        json.dumps(secret)[1:-1],
+        repr(secret)[1:-1],
+        base64.b64encode(raw).decode(),
+        base64.urlsafe_b64encode(raw).decode(),
+        *(line for line in secret.splitlines() if len(line) >= 8),
+    }
+
+
+redact = Redactor()
+
+# A source chooses names, values and error texts; none of them may steer a terminal.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+def printable(text: str) -> str:
+    """Spell out control characters, keeping line breaks and tabs.
+
+    >>> printable("a\\x1b[2Jb")
+    'a\\\\x1b[2Jb'
+    """
+    return _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text.replace("\r\n", "\n"))
+
+
+def json_line(level: Level, message: str) -> None:
+    """Print one JSON object per message, as connectors do in production (rule A-93)."""
+    line = {"level": level.name, "message": redact(message), "message_origin": "connector_sdk"}
+    print(json.dumps(line), file=sys.stdout, flush=True)  # noqa: T201 - this is the sink
+
+
+def console_line(level: Level, message: str, *, now: datetime | None = None) -> None:
+    """Print `HH:MM:SS.mmm LEVEL    connector message`, further lines indented (rule A-93)."""
+    time = (now or datetime.now().astimezone()).strftime("%H:%M:%S.%f")[:-3]
+    first, *rest = printable(redact(message)).split("\n")
+    prefix = f"{time} {level.name:<8} connector "
+    lines = [prefix + first, *(" " * len(prefix) + line for line in rest)]
+    print("\n".join(lines), file=sys.stdout, flush=True)  # noqa: T201 - this is the sink
+
+
+class Logging:
+    """What an author calls: `log.info("…")`. `LOG_LEVEL` holds the quietest level that is printed."""
+
+    LOG_LEVEL: Level | int | None = Level.INFO
+    Level = Level
+    _sink: Sink = staticmethod(json_line)
+
+    @staticmethod
+    def _log(level: Level, message: str, exception: BaseException | None = None) -> None:
+        if Logging.LOG_LEVEL is None:
+            raise TypeError("Logging.LOG_LEVEL is None; set it to a level")
+        if level < Logging.LOG_LEVEL:
+            return
+        if not isinstance(message, str):
+            raise TypeError(f"a log message must be a string, got {type(message).__name__}: {message!r}")
+        if exception is not None:
+            trace = "".join(traceback.format_exception(exception, limit=1)).rstrip()
+            message = f"{message}\n{trace}"
+        Logging._sink(level, message)
+
+    @staticmethod
+    def debug(message: str) -> None:
+        Logging._log(Level.DEBUG, message)
+
+    @staticmethod
+    def info(message: str) -> None:
+        Logging._log(Level.INFO, message)
+
+    @staticmethod
+    def warning(message: str) -> None:
+        Logging._log(Level.WARNING, message)
+
+    @staticmethod
+    def error(message: str, exception: BaseException | None = None) -> None:
+        Logging._log(Level.ERROR, message, exception)
+
+    @staticmethod
+    def critical(message: str, exception: BaseException | None = None) -> None:
+        Logging._log(Level.CRITICAL, message, exception)
+
+    @staticmethod
+    def fine(message: str) -> None:
+        """Log at FINE; the older name of `debug`."""
+        warnings.warn("log.fine() is the older name of log.debug()", DeprecationWarning, stacklevel=2)
+        Logging._log(Level.FINE, message)
+
+    @staticmethod
+    def severe(message: str, exception: BaseException | None = None) -> None:
+        """Log at SEVERE; the older name of `error`."""
+        warnings.warn("log.severe() is the older name of log.error()", DeprecationWarning, stacklevel=2)
+        Logging._log(Level.SEVERE, message, exception)
+
+
+def use_sink(sink: Sink) -> None:
+    """Send every message of authors and of headwater itself to `sink`."""
+    Logging._sink = staticmethod(sink)  # type: ignore[assignment]  # mypy takes a staticmethod object for the function's type

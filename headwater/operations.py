@@ -1,0 +1,103 @@
+"""The operations an author calls: upsert, update, delete, truncate, checkpoint, warning, error.
+
+Takes     dicts (or whole Arrow tables and DataFrames), from any thread
+Gives     each operation to the stream of the sync that is running
+Promises  a wrong call raises here, in the author's own line, and changes nothing
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from headwater.errors import ConnectorError
+
+if TYPE_CHECKING:
+    from headwater.file_upload import FileUpload
+    from headwater.stream import Stream
+
+_stream: Stream | None = None
+
+
+def attach(stream: Stream | None) -> None:
+    """Let operations go to `stream` from now on; None when no sync runs."""
+    global _stream
+    _stream = stream
+
+
+def _running() -> Stream:
+    if _stream is None:
+        raise ConnectorError(
+            "no sync is running, so this operation has nowhere to go",
+            hint="Call operations from update(), while `headwater debug` or connector.debug() runs it.",
+        )
+    return _stream
+
+
+class Operations:
+    """What a connector emits. Every call returns None; `yield op.upsert(...)` works as well.
+
+    table   the table's name, as in `schema()`
+    schema  the source schema, where a connector has several; else left out
+    """
+
+    @staticmethod
+    def upsert(table: str, data: Any, *, schema: str | None = None, file: FileUpload | None = None) -> None:
+        """Insert a row, or replace the whole row that has its primary key; columns it lacks become NULL.
+
+        data  a dict of column name to value: it may be changed and used again after the call.
+              Or many rows at once: a pyarrow Table or RecordBatch, a pandas or polars DataFrame.
+        file  a file to store beside the row; its path lands in the column `_fivetran_file_path`
+
+        Errors: RowError when a row cannot be stored: here, or, as rows are converted in chunks, in a later
+        operation or the next checkpoint; it is never lost.
+        """
+        stream = _stream
+        if stream is None:
+            stream = _running()
+        stream.upsert(table, data, schema, file)
+
+    @staticmethod
+    def update(table: str, modified: Any, *, schema: str | None = None, file: FileUpload | None = None) -> None:
+        """Change the given columns of the row that has the primary key in `modified`; nothing if there is none."""
+        _running().update(table, modified, schema, file)
+
+    @staticmethod
+    def delete(table: str, keys: Mapping[str, Any], *, schema: str | None = None) -> None:
+        """Mark the row that has the primary key in `keys` as deleted; nothing if there is none."""
+        _running().delete(table, keys, schema)
+
+    @staticmethod
+    def truncate(table: str, *, schema: str | None = None) -> None:
+        """Mark every row of the table that came before this call as deleted."""
+        _running().truncate(table, schema)
+
+    @staticmethod
+    def checkpoint(state: dict[str, Any]) -> None:
+        """Make everything emitted so far durable, together with `state`, and return when that is done.
+
+        state  a JSON object of at most 10 MB; the next sync gets it. It replaces the earlier state.
+
+        Errors: TypeError when it is no JSON object; DestinationError when the commit failed.
+        """
+        _running().checkpoint(state)
+
+    @staticmethod
+    def warning(message: str) -> None:
+        """Tell the operator something; the sync goes on."""
+        _running().warning(_text(message))
+
+    @staticmethod
+    def error(message: str, trace: str | None = None) -> None:
+        """End the sync as failed, with this message; what came before the last checkpoint stays."""
+        if trace is not None and not isinstance(trace, str):
+            raise TypeError("Trace must be a string")
+        _running().error(_text(message), trace if trace and trace.strip() else None)
+
+
+def _text(message: object) -> str:
+    if not isinstance(message, str):
+        raise TypeError(f"Message must be a string, got {type(message).__name__}")
+    if not message.strip():
+        raise ValueError("Message must be a non-empty string")
+    return message

@@ -1,0 +1,89 @@
+"""A project: the folder with connector.py, what a sync leaves there, and who may sync it now."""
+
+from __future__ import annotations
+
+import fcntl
+import importlib.util
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from headwater.connector import Connector
+from headwater.errors import Busy, ConfigurationError, ConnectorError
+
+MODULE = "connector_connector_code"
+
+
+class Project:
+    """A folder with a connector.py.
+
+    Errors: ConfigurationError when the folder or connector.py is missing.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.resolve()
+        if not self.path.is_dir():
+            raise ConfigurationError(f"{path} is not a folder", hint="Name the folder that holds connector.py.")
+
+    @property
+    def files(self) -> Path:
+        """The folder for everything a sync leaves: warehouse.db, state.json, runs.db."""
+        return self.path / "files"
+
+    @property
+    def state_copy(self) -> Path:
+        return self.files / "state.json"
+
+    def load_connector(self) -> Connector:
+        """Import connector.py, the project's folder first on the path, and give its `connector` (rule A-05)."""
+        path = self.path / "connector.py"
+        if not path.is_file():
+            raise ConfigurationError(
+                f"{self.path} holds no connector.py", hint="Go into the project's folder, or name it."
+            )
+        sys.path.insert(0, str(self.path))
+        spec = importlib.util.spec_from_file_location(MODULE, path)
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[MODULE] = module
+        spec.loader.exec_module(module)
+        connector = getattr(module, "connector", None)
+        if not isinstance(connector, Connector):
+            raise ConnectorError(
+                f"{path} defines no `connector`",
+                hint="End it with: connector = Connector(update=update, schema=schema)",
+            )
+        return connector
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other syncs of this project out; the system lets go of the lock when the process dies.
+
+        Errors: Busy, with the pid and start of the sync that holds it.
+        """
+        self.files.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(self.files / "sync.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise _busy(os.pread(descriptor, 4096, 0)) from None
+            holder = {"pid": os.getpid(), "started": datetime.now(UTC).isoformat(timespec="seconds")}
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, json.dumps(holder).encode(), 0)
+            yield
+        finally:
+            os.close(descriptor)
+
+
+def _busy(text: bytes) -> Busy:
+    try:
+        holder = json.loads(text)
+        who = f"pid {holder['pid']}, started {holder['started']}"
+    except (ValueError, KeyError, TypeError):
+        who = "it has just started"
+    return Busy(f"another sync of this project is running ({who})", hint="Wait for it, or end it, and run this again.")

@@ -1,0 +1,124 @@
+"""What happened: one record per sync, in a SQLite file beside the warehouse."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from headwater.errors import DestinationError
+from headwater.state import Commit
+
+_TABLE = """
+CREATE TABLE IF NOT EXISTS runs (
+    id INTEGER PRIMARY KEY, started TEXT NOT NULL, ended TEXT, pid INTEGER NOT NULL,
+    status TEXT NOT NULL, destination TEXT NOT NULL, epoch INTEGER NOT NULL,
+    seconds REAL, counts TEXT, rows TEXT, warnings TEXT, state_bytes INTEGER, error TEXT
+)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One sync, as `headwater runs` shows it."""
+
+    id: int
+    started: str
+    ended: str | None
+    status: str
+    seconds: float | None
+    counts: Mapping[str, int]
+    rows: Mapping[str, int]
+    warnings: list[str]
+    state_bytes: int | None
+    error: str | None
+
+
+class Runs:
+    """The syncs of one project.
+
+    destination  where they go, without secrets: one that is used for the first time has no earlier syncs
+    """
+
+    def __init__(self, path: Path, destination: str) -> None:
+        self._path = path
+        self._destination = destination
+
+    def require_not_older(self, committed: Commit | None, epoch: int) -> None:
+        """Refuse a destination that is older than the last sync left it.
+
+        A deleted write-ahead log, a restored copy or a removed file look like a healthy, emptier
+        destination: going on from there would lose rows in silence.
+        """
+        with closing(self._open()) as db:
+            row = db.execute(
+                "SELECT id, epoch, started FROM runs WHERE destination = ? ORDER BY id DESC LIMIT 1",
+                (self._destination,),
+            ).fetchone()
+        if row is not None and epoch <= row[1]:
+            found = f"its last commit is of {committed.committed_at}" if committed else "it holds no commit"
+            raise DestinationError(
+                f"the destination is older than the last sync left it (sync {row[0]} of {row[2]}): {found}",
+                hint="If it was restored or removed on purpose, say so with --accept-older; "
+                "to start over, `headwater reset`.",
+            )
+
+    def start(self, *, pid: int, epoch: int) -> int:
+        """Record that a sync has begun; give its id."""
+        with closing(self._open()) as db, db:
+            db.execute("UPDATE runs SET status = 'died' WHERE status = 'running'")
+            cursor = db.execute(
+                "INSERT INTO runs (started, pid, status, destination, epoch) VALUES (?, ?, 'running', ?, ?)",
+                (_now(), pid, self._destination, epoch),
+            )
+            assert cursor.lastrowid is not None
+            return cursor.lastrowid
+
+    def end(self, run: int, status: str, seconds: float, state: str, details: Mapping[str, Any]) -> None:
+        """Record how a sync ended.
+
+        details  `counts`, `rows`, `warnings` and `error`, secrets already removed
+        """
+        with closing(self._open()) as db, db:
+            db.execute(
+                "UPDATE runs SET ended = ?, status = ?, seconds = ?, state_bytes = ?, counts = ?, rows = ?, "
+                "warnings = ?, error = ? WHERE id = ?",
+                (
+                    _now(), status, seconds, len(state), json.dumps(details["counts"]), json.dumps(details["rows"]),
+                    json.dumps(details["warnings"]), details["error"], run,
+                ),
+            )  # fmt: skip
+
+    def all(self) -> list[Run]:
+        """List the syncs, newest first."""
+        if not self._path.exists():
+            return []
+        with closing(self._open()) as db:
+            rows = db.execute(
+                "SELECT id, started, ended, status, seconds, counts, rows, warnings, state_bytes, error "
+                "FROM runs ORDER BY id DESC"
+            ).fetchall()
+        return [
+            Run(*row[:5], json.loads(row[5] or "{}"), json.loads(row[6] or "{}"), json.loads(row[7] or "[]"), *row[8:])
+            for row in rows
+        ]
+
+    def _open(self) -> sqlite3.Connection:
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            db = sqlite3.connect(self._path, timeout=10)
+            db.execute(_TABLE)
+        except (sqlite3.Error, OSError) as error:
+            raise DestinationError(
+                f"{self._path} cannot be used: {error}", hint="It holds only the history of syncs: you may delete it."
+            ) from error
+        return db
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,57 @@
+"""What an author may still change after an operation is taken as it is now (rule C-10)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from types import NoneType
+from typing import Any
+from uuid import UUID
+
+from headwater.types import coerce, infer
+from headwater.types.json_text import JsonText
+from headwater.types.names import JSON, ColumnType
+
+# Exact types whose values never change.
+_UNCHANGING = frozenset(
+    {str, int, float, bool, NoneType, bytes, datetime, date, time, timedelta, Decimal, UUID, JsonText}
+)
+
+
+def may_change(value: object) -> bool:
+    return type(value) not in _UNCHANGING and isinstance(value, dict | list | set | tuple | bytearray | memoryview)
+
+
+def snapshot(row: Mapping[str, Any], declared: Callable[[str], ColumnType | None]) -> dict[str, Any]:
+    """Copy a row, its containers turned into what their columns store.
+
+    declared  gives the declared type of a raw column name
+
+    Errors: TypeError or ValueError when a container does not fit its column (rules A-73, A-86).
+    """
+    return {raw: _taken(value, declared(raw)) if may_change(value) else value for raw, value in row.items()}
+
+
+def _taken(value: object, declared: ColumnType | None) -> object:
+    kind = declared or infer.infer(value)
+    text = coerce.lenient(kind, value)
+    return JsonText(text) if kind.name == JSON else text
+
+
+class StrictCoercion:
+    """Makes of each value what fivetran-connector-sdk 2.13.1 puts on the wire, or raises what it raises.
+
+    declared  the declared types by the exact raw column name (rule A-35)
+    """
+
+    def __init__(self, declared: Mapping[str, ColumnType]) -> None:
+        self._declared = declared
+
+    def __call__(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        return {raw: None if value is None else self._coerced(raw, value) for raw, value in row.items()}
+
+    def _coerced(self, raw: str, value: object) -> object:
+        declared = self._declared.get(raw)
+        kind, wire = (declared, coerce.strict(declared, value)) if declared else infer.strict(value)
+        return JsonText(wire) if kind.name == JSON else wire

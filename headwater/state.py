@@ -1,0 +1,102 @@
+"""State: what a checkpoint carries, and what the next sync starts from.
+
+Takes     the author's dict
+Gives     JSON text, checked; and the committed state a destination holds
+Promises  what is committed can be read back; the file copy is written whole or not at all
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from headwater.errors import ConfigurationError, ConnectorError
+
+MAX_STATE_BYTES = 10_000_000
+WARN_STATE_BYTES = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """What a commit says beside the rows: one per checkpoint.
+
+    epoch     which opening of the destination it belongs to
+    sequence  0 for the first commit of an epoch
+    state     JSON text of an object
+    previous  the state before it: how a crash between commit and file copy is told from an edit
+    """
+
+    epoch: int
+    sequence: int
+    state: str
+    previous: str
+    committed_at: datetime | None = None
+
+    @property
+    def state_hash(self) -> str:
+        return hashlib.sha256(self.state.encode()).hexdigest()
+
+
+def dump_state(state: Any) -> str:
+    """Write a state as JSON text.
+
+    Errors: TypeError when it is no dict or holds what JSON has not (rule A-36); ConnectorError above 10 MB (rule C-11).
+    """
+    if not isinstance(state, dict):
+        raise TypeError(f"the state must be a dict, not {type(state).__name__}")
+    text = json.dumps(state)
+    if len(text) > MAX_STATE_BYTES:
+        raise ConnectorError(
+            f"the state has {len(text):,} bytes; at most {MAX_STATE_BYTES:,} are allowed",
+            hint="Keep cursors in the state, not rows or lists of ids.",
+        )
+    return text
+
+
+def load_state(text: str, where: str) -> dict[str, Any]:
+    """Read a state; `where` begins the message of the ConfigurationError for anything but a JSON object."""
+    try:
+        state = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ConfigurationError(
+            f"{where} is not JSON: {error}", hint="Mend it, or delete it: the destination keeps the committed state."
+        ) from error
+    if not isinstance(state, dict):
+        raise ConfigurationError(f"{where} must hold a JSON object, not {type(state).__name__}")
+    return state
+
+
+def write_whole(path: Path, text: str, *, durable: bool = True) -> None:
+    """Write a file so that a crash leaves the old or the new one, never half.
+
+    durable  wait for the disk; a copy that can be made again need not
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            if durable:
+                os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def choose_state(committed: Commit | None, file_text: str | None) -> tuple[str, bool]:
+    """Choose between the committed state and the copy people can edit; also say whether it was edited.
+
+    The copy wins only when it is neither the committed state nor the one before it: then a person
+    changed it. One that equals the previous state was left behind by a crash.
+    """
+    if file_text is None:
+        return (committed.state, False) if committed else ("{}", False)
+    if committed is None:
+        return file_text, file_text.strip() not in ("", "{}")
+    known = (json.loads(committed.state), json.loads(committed.previous))
+    return (committed.state, False) if json.loads(file_text) in known else (file_text, True)

@@ -1,0 +1,292 @@
+"""One sync, start to end: the only module that knows the whole path of a row."""
+
+from __future__ import annotations
+
+import threading
+import time
+import traceback
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal, Protocol
+
+from headwater import operations
+from headwater.connector import Connector
+from headwater.destinations.abc import Destination
+from headwater.file_upload import FileStore
+from headwater.load import Loader
+from headwater.log import Logging
+from headwater.naming import naming
+from headwater.options import Options
+from headwater.schema import Catalog, Table, read_declaration
+from headwater.state import Commit, load_state
+from headwater.stream import Checkpoint, EndOfSync, Outbox, Rows, Stream, SyncFailed, Truncate
+
+Status = Literal["succeeded", "failed", "interrupted"]
+
+
+class Interrupted(BaseException):  # noqa: N818 - like KeyboardInterrupt, it passes `except Exception`
+    """Someone asked the sync to end now."""
+
+
+class Reporter(Protocol):
+    """Who is told what happens while a sync runs; called from the loading thread, and `progress` from the main one."""
+
+    def table_changed(self, table: Table) -> None: ...
+
+    def committed(self, commit: Commit) -> None: ...
+
+    def progress(self, progress: Progress) -> None: ...
+
+
+@dataclass(slots=True)
+class Progress:
+    """Where a sync stands.
+
+    calls  operations by kind, rows of Arrow tables counted one by one
+    rows   rows handed to the destination, by table
+    """
+
+    started: float
+    calls: dict[str, int] = field(default_factory=dict)
+    rows: Counter[str] = field(default_factory=Counter)
+    schema_changes: int = 0
+    commits: int = 0
+    last_commit: float | None = None
+    state: str = "{}"
+
+
+@dataclass(slots=True)
+class Result:
+    """How a sync ended.
+
+    error  what it failed with; `author_traceback` is the author's part of its traceback
+    """
+
+    status: Status
+    seconds: float
+    progress: Progress
+    warnings: list[str]
+    error: BaseException | None = None
+    author_traceback: str | None = None
+
+    @property
+    def did_nothing(self) -> bool:
+        return not any(self.progress.calls.values()) and not self.progress.schema_changes
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """When to end a sync cleanly, at the next checkpoint; None for no limit."""
+
+    max_rows: int | None = None
+    max_seconds: float | None = None
+
+
+class Sync:
+    """One run of a connector into a destination that is already open.
+
+    state  JSON text of the state `update` is given
+    """
+
+    def __init__(
+        self,
+        connector: Connector,
+        configuration: Mapping[str, str],
+        destination: Destination,
+        options: Options,
+        reporter: Reporter,
+        *,
+        state: str = "{}",
+        limits: Limits | None = None,
+        full_resync: bool = False,
+        files: FileStore | None = None,
+    ) -> None:
+        self._connector = connector
+        self._configuration = dict(configuration)
+        self._options = options
+        self._reporter = reporter
+        self._state = state
+        self._limits = limits or Limits()
+        self._full_resync = full_resync
+        self._files = files
+        self._outbox = Outbox()
+        self._loader = Loader(destination, now=lambda: datetime.now(UTC), changed=self._table_changed)
+        self._author_error: BaseException | None = None
+        self._load_error: BaseException | None = None
+        self._author_done = threading.Event()
+        self._warned: dict[str, None] = {}
+        self._catalog: Catalog | None = None
+        self._stream: Stream | None = None
+        self.progress = Progress(time.monotonic(), state=state)
+
+    def run(self) -> Result:
+        """Run the connector to its end; the destination then stands as the last commit left it.
+
+        An exception of the author or the destination is in the result, not raised.
+        """
+        try:
+            catalog = self._catalog = self._read_schema()
+            self._loader.create_declared(catalog)
+        except Exception as error:  # noqa: BLE001 - schema() is the author's code: any error is the result
+            return self._result("failed", error)
+        stream = self._stream = Stream(
+            catalog,
+            self._outbox,
+            warn=self._warn,
+            strict=self._options.strict,
+            files=self._files,
+            max_rows=self._limits.max_rows,
+            max_seconds=self._limits.max_seconds,
+        )
+        self.progress.calls = stream.calls
+        with _attached(stream):
+            return self._run_threads(stream)
+
+    def _read_schema(self) -> Catalog:
+        schema = self._connector.schema_method
+        entries = read_declaration(schema(dict(self._configuration)), warn=self._warn) if schema else []
+        return Catalog(
+            entries,
+            destination_schema=self._options.schema,
+            naming=naming(self._options.naming),
+            options=self._options.tables,
+            warn=self._warn,
+        )
+
+    def _run_threads(self, stream: Stream) -> Result:
+        loading = threading.Thread(target=self._load, name="headwater-load", daemon=True)
+        author = threading.Thread(target=self._update, args=(stream,), name="headwater-update", daemon=True)
+        loading.start()
+        author.start()
+        try:
+            while not self._author_done.wait(0.1):
+                self._reporter.progress(self.progress)
+            loading.join()
+        except (KeyboardInterrupt, Interrupted) as error:
+            stream.stop(Interrupted("the sync was interrupted"))
+            loading.join()
+            return self._result("interrupted", error)
+        return self._outcome()
+
+    def _outcome(self) -> Result:
+        error = self._load_error or self._author_error
+        if error is not None:
+            return self._result("failed", error)
+        try:
+            self._commit_what_is_left()
+        except Exception as failure:  # noqa: BLE001 - a destination's error is the result
+            return self._result("failed", failure)
+        return self._result("succeeded")
+
+    def _commit_what_is_left(self) -> None:
+        """Commit rows that came after the last checkpoint of a successful update (rule C-03)."""
+        if self._pending or not self.progress.commits:
+            self._commit(self.progress.state)
+
+    # --- the author's thread
+
+    def _update(self, stream: Stream) -> None:
+        try:
+            state = load_state(self._state, "the state")
+            emitted = self._connector.update_method(configuration=dict(self._configuration), state=state)
+            if isinstance(emitted, Iterator):
+                for _ in emitted:  # old connectors yield their operations, which were emitted by the call itself
+                    pass
+            stream.finish()
+        except EndOfSync:
+            pass
+        except BaseException as error:  # noqa: BLE001 - the top of a thread: whatever it is, it is the result
+            self._author_error = error
+            stream.stop(error)
+        finally:
+            self._author_done.set()
+
+    # --- the loading thread
+
+    _pending = False
+
+    def _load(self) -> None:
+        try:
+            while (item := self._outbox.get()) is not None:
+                if isinstance(item, Checkpoint):
+                    try:
+                        self._commit(item.state)
+                    except BaseException as error:
+                        self._outbox.fail(error)
+                        raise
+                    finally:
+                        item.done.set()
+                    continue
+                self._pending = True
+                if isinstance(item, Rows):
+                    self._loader.rows(item)
+                    self.progress.rows[item.source.target.name] += item.operations.count
+                elif isinstance(item, Truncate):
+                    self._loader.truncate(item)
+        except BaseException as error:  # noqa: BLE001 - the top of a thread: whatever it is, it is the result
+            self._load_error = error
+            if self._stream is not None:
+                self._stream.stop(error)
+
+    def _commit(self, state: str) -> None:
+        commit = self._loader.commit(state)
+        self._pending = False
+        self.progress.commits += 1
+        self.progress.last_commit = time.monotonic()
+        self.progress.state = state
+        self._reporter.committed(commit)
+
+    def _table_changed(self, table: Table) -> None:
+        self.progress.schema_changes += 1
+        self._reporter.table_changed(table)
+
+    # --- warnings and the result
+
+    def _warn(self, message: str) -> None:
+        """Log a warning, each text once."""
+        if message not in self._warned:
+            self._warned[message] = None
+            Logging.warning(message)
+
+    def _result(self, status: Status, error: BaseException | None = None) -> Result:
+        seconds = time.monotonic() - self.progress.started
+        trace = author_traceback(error) if error is not None and status == "failed" else None
+        return Result(status, seconds, self.progress, list(self._warned), error, trace)
+
+
+@contextmanager
+def _attached(stream: Stream) -> Iterator[None]:
+    operations.attach(stream)
+    try:
+        yield
+    finally:
+        operations.attach(None)
+
+
+def author_traceback(error: BaseException) -> str | None:
+    """Write the traceback of an error, the frames of headwater left out; None when no other frame is in it."""
+    if isinstance(error, SyncFailed):
+        return error.trace
+    if not any(_is_authors(frame.filename) for frame in traceback.extract_tb(error.__traceback__)):
+        return None
+    shown = traceback.TracebackException.from_exception(error)
+    _keep_authors_frames(shown)
+    return "".join(shown.format()).rstrip()
+
+
+def _keep_authors_frames(shown: traceback.TracebackException) -> None:
+    shown.stack = traceback.StackSummary.from_list([frame for frame in shown.stack if _is_authors(frame.filename)])
+    for linked in (shown.__cause__, shown.__context__):
+        if linked is not None:
+            _keep_authors_frames(linked)
+
+
+_OWN_FOLDER = str(Path(__file__).parent)
+
+
+def _is_authors(filename: str) -> bool:
+    return not filename.startswith(_OWN_FOLDER)

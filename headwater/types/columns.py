@@ -1,0 +1,296 @@
+"""Columns: many Python values of one column become one Arrow array, with nothing rounded or lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from functools import reduce
+from types import NoneType
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from headwater.types import coerce, infer
+from headwater.types.json_text import JsonText
+from headwater.types.names import (
+    BINARY,
+    BOOLEAN,
+    DECIMAL,
+    DOUBLE,
+    FLOAT,
+    INT,
+    INTEGERS,
+    JSON,
+    LONG,
+    MAX_PRECISION,
+    NAIVE_DATE,
+    NAIVE_DATETIME,
+    SHORT,
+    STRING,
+    UTC_DATETIME,
+    XML,
+    ColumnType,
+    decimal_type,
+    promote,
+)
+from headwater.types.text import as_text
+
+_ARROW: dict[str, pa.DataType] = {
+    BOOLEAN: pa.bool_(),
+    SHORT: pa.int16(),
+    INT: pa.int32(),
+    LONG: pa.int64(),
+    FLOAT: pa.float32(),
+    DOUBLE: pa.float64(),
+    NAIVE_DATE: pa.date32(),
+    NAIVE_DATETIME: pa.timestamp("us"),
+    UTC_DATETIME: pa.timestamp("us", "UTC"),
+    BINARY: pa.binary(),
+    XML: pa.string(),
+    STRING: pa.string(),
+    JSON: pa.string(),
+}
+
+# What pyarrow raises when a value does not fit the type it was given.
+_DOES_NOT_FIT = (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, UnicodeEncodeError)
+
+
+def arrow_type(kind: ColumnType) -> pa.DataType:
+    return pa.decimal128(kind.precision, kind.scale) if kind.name == DECIMAL else _ARROW[kind.name]
+
+
+class ValueRefused(ValueError):
+    """One value of a column cannot be stored; the message says what would be accepted."""
+
+    def __init__(self, position: int, value: object, message: str) -> None:
+        super().__init__(message)
+        self.position = position
+        self.value = value
+
+
+@dataclass(slots=True)
+class Column:
+    """A converted column; `kind` is None while only NULL has been seen in an undeclared one."""
+
+    array: pa.Array
+    kind: ColumnType | None
+
+
+def convert(
+    values: Sequence[Any], declared: ColumnType | None, kinds: set[type], *, strict: bool = False
+) -> Column:
+    """Convert the values of one column.
+
+    kinds   the exact Python types among the values, without NoneType
+    strict  values were already coerced one by one, and floats that are not declared are 32-bit
+
+    Errors: ValueRefused for a value that does not fit the declared type.
+    """
+    if not kinds:
+        return Column(pa.nulls(len(values), arrow_type(declared) if declared else pa.null()), declared)
+    if declared is None:
+        return _convert_undeclared(values, kinds, strict=strict)
+    direct = _DIRECTLY.get((declared.name, frozenset(kinds)))
+    if direct is not None:
+        try:
+            return Column(direct(values, arrow_type(declared)), declared)
+        except _DOES_NOT_FIT:
+            pass  # one value at a time says which, and finds the wider type where there is one
+    return _convert_declared(values, declared)
+
+
+def types_among(values: Sequence[Any]) -> set[type]:
+    """Find the exact Python types of a column's values, NULL left out."""
+    kinds = set(map(type, values))
+    kinds.discard(NoneType)
+    return kinds
+
+
+def _from_text(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
+    return pa.array(values, pa.string()).cast(kind)
+
+
+def _datetimes(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
+    """Convert datetimes at once; one whose UTC time lies outside the calendar would wrap around."""
+    array = pa.array(values, kind)
+    ends = pc.min_max(array.cast(pa.int64())).as_py()
+    if ends["min"] is not None and not _FIRST_MICROSECOND <= ends["min"] <= ends["max"] <= _LAST_MICROSECOND:
+        raise OverflowError("a datetime lies outside the years 1 to 9999 in UTC")
+    return array
+
+
+# The years 1 to 9999, in microseconds since 1970.
+_FIRST_MICROSECOND = -62_135_596_800_000_000
+_LAST_MICROSECOND = 253_402_300_799_999_999
+
+
+def _float32(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
+    wide = pa.array(values, pa.float64())
+    narrow = wide.cast(kind)
+    if pc.any(pc.xor(pc.is_inf(narrow), pc.is_inf(wide))).as_py():
+        raise OverflowError("a value is beyond 32-bit floats")
+    return narrow
+
+
+def _direct_conversions() -> dict[
+    tuple[str, frozenset[type]], Callable[[Sequence[Any], pa.DataType], pa.Array]
+]:
+    conversions = {
+        (name, frozenset({kind})): _float32 if name == FLOAT else pa.array
+        for name, kinds in coerce.DIRECT.items()
+        for kind in kinds
+    }
+    # Arrow reads ISO 8601 as we do, and refuses a missing or superfluous zone and a seventh digit.
+    conversions[(UTC_DATETIME, frozenset({str}))] = _from_text
+    conversions[(NAIVE_DATETIME, frozenset({str}))] = _from_text
+    conversions[(NAIVE_DATE, frozenset({str}))] = _from_text
+    conversions[(UTC_DATETIME, frozenset({datetime}))] = _datetimes
+    conversions[(NAIVE_DATETIME, frozenset({datetime}))] = _datetimes
+    conversions[(JSON, frozenset({JsonText}))] = pa.array
+    conversions[(DOUBLE, frozenset({int, float}))] = pa.array
+    conversions[(FLOAT, frozenset({int, float}))] = _float32
+    return conversions
+
+
+_DIRECTLY = _direct_conversions()
+
+
+def _convert_declared(values: Sequence[Any], declared: ColumnType) -> Column:
+    canonical: list[Any] = []
+    for position, value in enumerate(values):
+        try:
+            canonical.append(canonical_value(declared, value))
+        except (TypeError, ValueError, OverflowError, ArithmeticError) as error:
+            raise ValueRefused(position, value, str(error)) from error
+    if declared.name == DECIMAL:
+        _check_digits(canonical, values, declared)
+    kind = _grown(declared, canonical)
+    if kind.name == STRING != declared.name:
+        canonical = [None if value is None else as_text(declared, value) for value in canonical]
+    return Column(pa.array(canonical, arrow_type(kind)), kind)
+
+
+def _check_digits(canonical: Sequence[Decimal | None], values: Sequence[Any], declared: ColumnType) -> None:
+    """Refuse a decimal that has more digits than declared, on either side of the point."""
+    whole = declared.precision - declared.scale
+    for position, number in enumerate(canonical):
+        if number is None or not number:
+            continue
+        _, digits, exponent = number.as_tuple()
+        assert isinstance(exponent, int)
+        trailing_zeros = len(digits) - len("".join(map(str, digits)).rstrip("0"))
+        if -exponent - trailing_zeros > declared.scale:
+            message = f"has more than {declared.scale} digits after the point ({declared})"
+            raise ValueRefused(position, values[position], message)
+        if len(digits) + exponent > whole:
+            message = f"has more than {whole} digits before the point ({declared})"
+            raise ValueRefused(position, values[position], message)
+
+
+def _grown(declared: ColumnType, canonical: Sequence[Any]) -> ColumnType:
+    """Find the type that holds every value: an integer or float column grows, others stay."""
+    numbers = [value for value in canonical if value is not None]
+    if declared.name in INTEGERS and numbers:
+        return promote(declared, integer_type(min(numbers), max(numbers)))
+    if declared.name == FLOAT:
+        try:
+            _float32(canonical, pa.float32())
+        except OverflowError:
+            return ColumnType(DOUBLE)
+    return declared
+
+
+def integer_type(lowest: int, highest: int) -> ColumnType:
+    """Choose the narrowest type for the integers from `lowest` to `highest`."""
+    for name, bits in ((SHORT, 16), (INT, 32), (LONG, 64)):
+        if -(2 ** (bits - 1)) <= lowest and highest < 2 ** (bits - 1):
+            return ColumnType(name)
+    fits = max(-lowest, highest) < 10**MAX_PRECISION
+    return decimal_type(MAX_PRECISION, 0) if fits else ColumnType(STRING)
+
+
+_BY_EXACT_TYPE = {
+    **{kind: column_type for kind, column_type in infer.BY_TYPE.items() if column_type.name != JSON},
+    int: ColumnType(LONG),
+    JsonText: ColumnType(JSON),
+}
+
+
+def type_of(value: object) -> ColumnType:
+    """Infer the type of one value that is not None."""
+    return ColumnType(JSON) if type(value) is JsonText else infer.infer(value)
+
+
+def canonical_value(kind: ColumnType, value: object) -> object:
+    """Give the value that a column of type `kind` stores; `kind` is declared, or `type_of(value)`."""
+    return value if type(value) is JsonText else coerce.lenient(kind, value)
+
+
+def _convert_undeclared(values: Sequence[Any], kinds: set[type], *, strict: bool) -> Column:
+    if len(kinds) == 1:
+        (kind,) = kinds
+        column_type = _BY_EXACT_TYPE.get(kind)
+        if strict and column_type == ColumnType(DOUBLE):
+            return Column(pa.array(values, pa.float32()), ColumnType(FLOAT))
+        if column_type is not None:
+            try:
+                return Column(pa.array(values, arrow_type(column_type)), column_type)
+            except _DOES_NOT_FIT:
+                pass  # an integer beyond 64 bits, or text that is not Unicode
+    return _convert_mixed(values)
+
+
+def _convert_mixed(values: Sequence[Any]) -> Column:
+    """Convert values of several types to the narrowest type that holds them all."""
+    kinds = [None if value is None else type_of(value) for value in values]
+    target = reduce(promote, {kind for kind in kinds if kind is not None})
+    canonical: list[Any] = []
+    for position, (kind, value) in enumerate(zip(kinds, values, strict=True)):
+        try:
+            canonical.append(None if kind is None else canonical_value(kind, value))
+        except (TypeError, ValueError) as error:
+            raise ValueRefused(position, value, str(error)) from error
+    if target.name != STRING:
+        try:
+            return Column(pa.array(canonical, arrow_type(target)), target)
+        except pa.ArrowInvalid:  # an integer that a float cannot hold
+            target = ColumnType(STRING)
+    texts = [
+        value if kind is None or kind.name == STRING else as_text(kind, value)
+        for kind, value in zip(kinds, canonical, strict=True)
+    ]
+    try:
+        return Column(pa.array(texts, pa.string()), target)
+    except UnicodeEncodeError:
+        raise _not_unicode(texts) from None
+
+
+def _not_unicode(texts: Sequence[str | None]) -> ValueRefused:
+    for position, text in enumerate(texts):
+        if text is not None:
+            try:
+                text.encode()
+            except UnicodeEncodeError:
+                return ValueRefused(
+                    position, text, "expected text that is valid Unicode; it holds a lone surrogate"
+                )
+    raise AssertionError("every text is Unicode")
+
+
+def cast(array: pa.Array, kind: ColumnType | None, target: ColumnType) -> pa.Array:
+    """Convert an array of type `kind` to the wider type `target`, the one that `promote` gave.
+
+    Errors: pyarrow.ArrowInvalid when a number would change: an integer that no float equals.
+    """
+    if kind == target:
+        return array
+    if kind is None:
+        return pa.nulls(len(array), arrow_type(target))
+    if target.name in (STRING, JSON, XML):
+        if kind.name in (STRING, JSON, XML):
+            return array
+        return pa.array([None if v is None else as_text(kind, v) for v in array.to_pylist()], pa.string())
+    return array.cast(arrow_type(target))

@@ -1,0 +1,446 @@
+"""Rows of files, streamed: CSV, JSON lines, XML, Parquet and Excel, gzipped or in a zip.
+
+In a connector::
+
+    for row in csv_rows("export.csv.gz"):            # a path, or any open binary stream; gzip is noticed
+        op.upsert("export", row)
+
+    for name, member in zip_members("all.zip"):
+        if name.endswith(".csv"):
+            for row in csv_rows(member):
+                op.upsert("export", row)
+
+Memory does not grow with the file. What may grow has a limit: the unpacked bytes of a file (`max_bytes`: a
+bomb of some kilobytes unpacks to any size) and one row (`max_row_bytes`: a file may be one endless line).
+A `FileRefused` says which file and where.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import lzma
+import shutil
+import stat
+import tempfile
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO, Protocol
+from xml.parsers import expat
+
+GIB = 1024**3
+MIB = 1024**2
+MAX_BYTES = 16 * GIB
+MAX_ROW_BYTES = 16 * MIB
+_CHUNK = 64 * 1024
+_XML_DEPTH = 200
+# What gzip and zipfile raise when the bytes are not what they should be.
+_BROKEN = (zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError)
+
+
+class Readable(Protocol):
+    """What can be read as a file: an open file, an HTTP response body, an S3 body."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+
+Source = str | Path | Readable
+Row = dict[str, Any]
+
+
+class FileRefused(ValueError):
+    """The file is broken, or would take more memory or disk than allowed."""
+
+
+def csv_rows(
+    source: Source,
+    *,
+    delimiter: str = ",",
+    columns: Sequence[str] | None = None,
+    encoding: str = "utf-8-sig",
+    max_bytes: int = MAX_BYTES,
+    max_row_bytes: int = MAX_ROW_BYTES,
+) -> Iterator[dict[str, str]]:
+    """Give the rows of a CSV file; all values are text, as CSV has no types, and an empty field is "".
+
+    columns   the names, for a file without a header line
+
+    Errors: FileRefused for two columns of one name, a row with more or fewer fields than the header, bytes
+    that are not in `encoding`, an open quote, and what exceeds the limits. Empty lines are passed over.
+    """
+    with _unpacked(source, max_bytes) as (name, stream), _refusing(name, UnicodeDecodeError):
+        # One limit for the whole process, so it is only ever raised here.
+        csv.field_size_limit(max(csv.field_size_limit(), max_row_bytes))
+        text = io.TextIOWrapper(stream, encoding=encoding, newline="")
+        reader = csv.reader(_short_lines(text, name, max_row_bytes), delimiter=delimiter, strict=True)
+        try:
+            header = list(columns) if columns is not None else next(reader, [])
+            _refuse_duplicates(header, name)
+            for fields in reader:
+                if not fields:
+                    continue
+                if len(fields) != len(header):
+                    raise FileRefused(
+                        f"{name}, line {reader.line_num}: {len(fields)} fields, and the header has {len(header)}"
+                    )
+                yield dict(zip(header, fields, strict=True))
+        except csv.Error as error:
+            raise FileRefused(f"{name}, line {reader.line_num}: {error}") from error
+
+
+def json_lines(
+    source: Source,
+    *,
+    encoding: str = "utf-8-sig",
+    max_bytes: int = MAX_BYTES,
+    max_row_bytes: int = MAX_ROW_BYTES,
+) -> Iterator[Any]:
+    """Give the value of each line (NDJSON); empty lines are passed over.
+
+    Errors: FileRefused with the line number for a line that is not JSON, and for what exceeds the limits.
+    """
+    with _unpacked(source, max_bytes) as (name, stream), _refusing(name, UnicodeDecodeError):
+        text = io.TextIOWrapper(stream, encoding=encoding, newline="\n")  # other line ends are legal in JSON
+        for number, line in enumerate(_short_lines(text, name, max_row_bytes), start=1):
+            if line.strip():
+                try:
+                    value = json.loads(line)
+                except (ValueError, RecursionError) as error:
+                    raise FileRefused(f"{name}, line {number}: not JSON: {error}") from error
+                yield value
+
+
+def xml_rows(
+    source: Source, tag: str, *, max_bytes: int = MAX_BYTES, max_row_bytes: int = MAX_ROW_BYTES
+) -> Iterator[Row]:
+    """Give each element `tag` as a dict, wherever it is in the document; namespaces are left out.
+
+    Attributes are `@name`, children go by their tag, a tag that repeats is a list, an element with text only is
+    its text, text beside children is `#text`, an empty element is None.
+
+    Errors: FileRefused for XML that is not well formed, and for any entity beyond XML's own five: they are how
+    a small file becomes a large one, or reads other files.
+    """
+    with _unpacked(source, max_bytes) as (name, stream):
+        rows = _XmlRows(name, tag, max_row_bytes)
+        try:
+            while chunk := stream.read(_CHUNK):
+                rows.parser.Parse(chunk, False)
+                yield from rows.taken()
+            rows.parser.Parse(b"", True)
+        except expat.ExpatError as error:
+            raise FileRefused(f"{name}: not well-formed XML: {error}") from error
+        yield from rows.taken()
+
+
+def parquet_rows(
+    source: Source,
+    *,
+    columns: Sequence[str] | None = None,
+    batch_rows: int = 10_000,
+    max_bytes: int = MAX_BYTES,
+) -> Iterator[Row]:
+    """Give the rows of a Parquet file, `batch_rows` in memory at a time; needs pyarrow.
+
+    A stream that cannot seek is copied to a temporary file first, since Parquet is read from its end.
+    Errors: FileRefused if it is no Parquet file, or unpacks to more than `max_bytes`.
+    """
+    import pyarrow
+    import pyarrow.parquet
+
+    with _seekable(source, max_bytes) as (name, file), _refusing(name, pyarrow.ArrowInvalid, OSError):
+        parquet = pyarrow.parquet.ParquetFile(file)
+        groups = range(parquet.metadata.num_row_groups)
+        unpacked = sum(parquet.metadata.row_group(group).total_byte_size for group in groups)
+        if unpacked > max_bytes:
+            raise FileRefused(f"{name}: unpacks to {unpacked} bytes, and max_bytes is {max_bytes}")
+        for batch in parquet.iter_batches(batch_size=batch_rows, columns=columns):
+            yield from batch.to_pylist()
+
+
+def excel_rows(
+    source: Source, *, sheet: str | None = None, header_row: int = 1, max_bytes: int = GIB
+) -> Iterator[Row]:
+    """Give the rows of one sheet of an .xlsx file below its header; needs openpyxl.
+
+    sheet       its name; the first one if None
+    header_row  the row with the column names, counted from 1
+
+    Values are typed as in the sheet, formulas are what Excel last computed, empty rows are passed over.
+    Errors: FileRefused for no such sheet, a column without a name that holds values, two columns of one name,
+    what unpacks to more than `max_bytes` (openpyxl holds all texts of a workbook in memory), or XML entities.
+    """
+    import openpyxl  # type: ignore[import-untyped]  # openpyxl publishes no types
+
+    with _seekable(source, max_bytes) as (name, file), _refusing(name, zipfile.BadZipFile, KeyError):
+        for member, part in zip_members(file, max_bytes=max_bytes):
+            if member.endswith((".xml", ".rels")):
+                _refuse_entities(part, f"{name}: {member}")
+        file.seek(0)
+        workbook = openpyxl.load_workbook(file, read_only=True, data_only=True)
+        try:
+            if sheet is not None and sheet not in workbook.sheetnames:
+                raise FileRefused(f"{name}: no sheet {sheet!r}; it has {workbook.sheetnames}")
+            worksheet = workbook.worksheets[0] if sheet is None else workbook[sheet]
+            worksheet.reset_dimensions()  # the file's own claim of its size is often wrong
+            yield from _sheet_rows(
+                worksheet.iter_rows(min_row=header_row, values_only=True), name, header_row
+            )
+        finally:
+            workbook.close()
+
+
+def zip_members(
+    source: Source, *, max_bytes: int = MAX_BYTES, max_members: int = 100_000
+) -> Iterator[tuple[str, io.BufferedIOBase]]:
+    """Give the name and the stream of each file in a zip; read the stream before you take the next.
+
+    Errors: FileRefused for a name that leads out of the archive (`../x`, `/x`, `C:x`), a link, an encrypted
+    file, too many files, or more than `max_bytes` in all, counted as unpacked and not as the zip claims.
+    """
+    with (
+        _seekable(source, max_bytes) as (name, file),
+        _refusing(name, *_BROKEN),
+        zipfile.ZipFile(file) as archive,
+    ):
+        members = [member for member in archive.infolist() if not member.is_dir()]
+        if len(members) > max_members:
+            raise FileRefused(f"{name}: {len(members)} files, and max_members is {max_members}")
+        for member in members:
+            _refuse_escape(member, name)
+        left = max_bytes
+        for member in members:
+            with archive.open(member) as packed:
+                capped = _Capped(packed, f"{name}: {member.filename}", left)
+                yield member.filename, io.BufferedReader(capped)
+                left -= capped.position
+
+
+def unzip(source: Source, directory: str | Path, *, max_bytes: int = MAX_BYTES) -> list[Path]:
+    """Unpack a zip into `directory`, and give the paths of its files; refuses what `zip_members` refuses.
+
+    Errors: FileExistsError rather than overwriting a file.
+    """
+    paths = []
+    for name, member in zip_members(source, max_bytes=max_bytes):
+        path = Path(directory, *PurePosixPath(name).parts)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("xb") as file:
+            shutil.copyfileobj(member, file)
+        paths.append(path)
+    return paths
+
+
+class _Capped(io.RawIOBase):
+    """Reads on, until `limit` bytes are exceeded; says which file it was when a decoder gives up."""
+
+    def __init__(self, source: Readable, name: str, limit: int) -> None:
+        self._source = source
+        self._name = name
+        self._limit = limit
+        self.position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        try:
+            chunk = self._source.read(len(buffer))
+        except _BROKEN as error:
+            raise FileRefused(f"{self._name}: damaged at byte {self.position}: {error}") from error
+        self.position += len(chunk)
+        if self.position > self._limit:
+            raise FileRefused(
+                f"{self._name}: unpacks to more than max_bytes, of which {self._limit} were left"
+            )
+        buffer[: len(chunk)] = chunk
+        return len(chunk)
+
+
+@contextmanager
+def _opened(source: Source) -> Iterator[tuple[str, Readable]]:
+    """Open a path; a stream stays the caller's, open."""
+    if isinstance(source, str | Path):
+        with Path(source).open("rb") as file:
+            yield str(source), file
+    else:
+        yield str(getattr(source, "name", None) or "the stream"), source
+
+
+@contextmanager
+def _unpacked(source: Source, max_bytes: int) -> Iterator[tuple[str, io.BufferedReader[Any]]]:
+    """Give the name and the bytes of a file, gunzipped if it starts like gzip."""
+    with _opened(source) as (name, file):
+        packed = io.BufferedReader(_Capped(file, name, max_bytes))
+        if packed.peek(2)[:2] != b"\x1f\x8b":
+            yield name, packed
+            return
+        with gzip.GzipFile(fileobj=packed) as unzipped:
+            yield name, io.BufferedReader(_Capped(unzipped, name, max_bytes))
+
+
+@contextmanager
+def _seekable(source: Source, max_bytes: int) -> Iterator[tuple[str, BinaryIO]]:
+    with _opened(source) as (name, file):
+        seekable: Callable[[], bool] | None = getattr(file, "seekable", None)
+        if seekable is not None and seekable():
+            yield name, file  # type: ignore[misc]  # what can seek is a whole file object
+            return
+        with tempfile.TemporaryFile() as copy:
+            shutil.copyfileobj(io.BufferedReader(_Capped(file, name, max_bytes)), copy)
+            copy.seek(0)
+            yield name, copy
+
+
+@contextmanager
+def _refusing(name: str, *errors: type[Exception]) -> Iterator[None]:
+    """Say which file it was when a decoder gives up."""
+    try:
+        yield
+    except FileRefused:
+        raise
+    except errors as error:
+        raise FileRefused(f"{name}: {error}") from error
+
+
+def _short_lines(text: io.TextIOWrapper, name: str, max_row_bytes: int) -> Iterator[str]:
+    number = 0
+    while line := text.readline(max_row_bytes + 1):
+        number += 1
+        if len(line) > max_row_bytes:
+            raise FileRefused(f"{name}, line {number}: longer than max_row_bytes, which is {max_row_bytes}")
+        yield line
+
+
+def _refuse_duplicates(header: Iterable[object], name: str) -> None:
+    twice = [str(column) for column, count in Counter(header).items() if count > 1]
+    if twice:
+        raise FileRefused(f"{name}: two columns are named {', '.join(twice)}, and one would be lost")
+
+
+def _sheet_rows(rows: Iterator[tuple[object, ...]], name: str, header_row: int) -> Iterator[Row]:
+    header = [None if cell is None else str(cell).strip() for cell in next(rows, ())]
+    _refuse_duplicates(filter(None, header), name)
+    for number, cells in enumerate(rows, start=header_row + 1):
+        row: Row = {column: None for column in header if column}
+        for position, cell in enumerate(cells):
+            column = header[position] if position < len(header) else None
+            if column:
+                row[column] = cell
+            elif cell is not None:
+                raise FileRefused(
+                    f"{name}, row {number}: {cell!r} in column {position + 1}, which has no name"
+                )
+        if any(cell is not None for cell in cells):
+            yield row
+
+
+def _refuse_escape(member: zipfile.ZipInfo, name: str) -> None:
+    parts = PurePosixPath(member.filename.replace("\\", "/")).parts
+    if not parts or ".." in parts or parts[0] == "/" or ":" in parts[0]:
+        raise FileRefused(f"{name}: the name {member.filename!r} leads out of the archive")
+    if stat.S_ISLNK(member.external_attr >> 16):
+        raise FileRefused(f"{name}: {member.filename!r} is a link, and may point anywhere")
+    if member.flag_bits & 0x1:
+        raise FileRefused(f"{name}: {member.filename!r} is encrypted: unpack it with its password first")
+
+
+def _refuse_entities(part: io.BufferedIOBase, name: str) -> None:
+    """Read an XML file with entities forbidden; openpyxl would expand them."""
+    parser = _strict_parser(name)
+    try:
+        while chunk := part.read(_CHUNK):
+            parser.Parse(chunk, False)
+    except expat.ExpatError as error:
+        raise FileRefused(f"{name}: not well-formed XML: {error}") from error
+
+
+def _strict_parser(name: str) -> expat.XMLParserType:
+    def refuse(entity: str, *_: object) -> None:
+        raise FileRefused(f"{name}: the XML has the entity {entity!r}, which could expand to anything")
+
+    parser = expat.ParserCreate(namespace_separator=" ")
+    parser.buffer_text = True
+    parser.EntityDeclHandler = refuse
+    parser.SkippedEntityHandler = refuse
+    parser.SetParamEntityParsing(expat.XML_PARAM_ENTITY_PARSING_NEVER)
+    return parser
+
+
+class _XmlRows:
+    """Builds the dict of each wanted element while expat reads; other elements leave nothing behind."""
+
+    def __init__(self, name: str, tag: str, max_row_bytes: int) -> None:
+        self.parser = _strict_parser(name)
+        self.parser.StartElementHandler = self._start
+        self.parser.EndElementHandler = self._end
+        self.parser.CharacterDataHandler = self._text
+        self._name = name
+        self._tag = tag
+        self._max_row_bytes = max_row_bytes
+        self._open: list[
+            tuple[Row, list[str]]
+        ] = []  # the wanted element and those open in it: columns, texts
+        self._size = 0
+        self._rows: list[Row] = []
+
+    def taken(self) -> list[Row]:
+        """Give the finished rows, once."""
+        rows, self._rows = self._rows, []
+        return rows
+
+    def _start(self, tag: str, attributes: dict[str, str]) -> None:
+        if not self._open and _local(tag) != self._tag:
+            return
+        if not self._open:
+            self._size = 0
+        if len(self._open) >= _XML_DEPTH:
+            raise FileRefused(f"{self._where}: more than {_XML_DEPTH} elements inside each other")
+        self._grow(len(tag) + sum(len(key) + len(value) for key, value in attributes.items()))
+        self._open.append(({f"@{_local(key)}": value for key, value in attributes.items()}, []))
+
+    def _text(self, text: str) -> None:
+        if self._open:
+            self._grow(len(text))
+            self._open[-1][1].append(text)
+
+    def _end(self, tag: str) -> None:
+        if not self._open:
+            return
+        columns, texts = self._open.pop()
+        text = "".join(texts).strip()
+        value: Row = {**columns, "#text": text} if text else columns
+        if self._open:
+            _append(self._open[-1][0], _local(tag), value if columns else text or None)
+        else:
+            self._rows.append(value)
+
+    def _grow(self, size: int) -> None:
+        self._size += size
+        if self._size > self._max_row_bytes:
+            raise FileRefused(
+                f"{self._where}: one <{self._tag}> is longer than max_row_bytes, which is {self._max_row_bytes}"
+            )
+
+    @property
+    def _where(self) -> str:
+        return f"{self._name}, line {self.parser.CurrentLineNumber}"
+
+
+def _append(columns: Row, tag: str, value: object) -> None:
+    if tag not in columns:
+        columns[tag] = value
+    elif isinstance(columns[tag], list):
+        columns[tag].append(value)
+    else:
+        columns[tag] = [columns[tag], value]
+
+
+def _local(tag: str) -> str:
+    return tag.rpartition(" ")[2]

@@ -1,0 +1,155 @@
+"""A web server on 127.0.0.1 that answers as a test says, and a clock that a test moves."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+Headers = dict[str, str]
+
+
+@dataclass
+class Asked:
+    """A request as the server got it; header names in lower case."""
+
+    method: str
+    path: str
+    params: dict[str, str]
+    headers: Headers
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass
+class Reply:
+    """An answer.
+
+    body    bytes go out as they are, anything else as JSON
+    length  the Content-Length to claim, when it is not that of the body
+    stall   called after the first half of the body
+    """
+
+    body: Any = b""
+    status: int = 200
+    headers: Headers = field(default_factory=dict)
+    length: int | None = None
+    stall: Callable[[], object] | None = None
+
+    def content(self) -> bytes:
+        return self.body if isinstance(self.body, bytes) else json.dumps(self.body).encode()
+
+
+class Server:
+    """`url` is where it listens, `asked` what it was asked, in order."""
+
+    def __init__(self, answer: Callable[[Asked], Any]) -> None:
+        self.asked: list[Asked] = []
+        self._answer = answer
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._http.daemon_threads = True
+        self.address = f"127.0.0.1:{self._http.server_address[1]}"
+        self.url = f"http://{self.address}"
+        self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.01})
+
+    def _handler(server) -> type[BaseHTTPRequestHandler]:  # `self` is the handler below
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def answer(self) -> None:
+                asked = self._asked()
+                server.asked.append(asked)
+                found = server._answer(asked)
+                self._send(found if isinstance(found, Reply) else Reply(found))
+
+            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = answer
+
+            def _asked(self) -> Asked:
+                parts = urlsplit(self.path)
+                params = {k: v[-1] for k, v in parse_qs(parts.query, keep_blank_values=True).items()}
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                body = self.rfile.read(int(headers.get("content-length", 0)))
+                return Asked(self.command, parts.path, params, headers, body)
+
+            def _send(self, reply: Reply) -> None:
+                content = reply.content()
+                self.send_response(reply.status)
+                for name, value in reply.headers.items():
+                    self.send_header(name, value)
+                self.send_header(
+                    "Content-Length", str(len(content) if reply.length is None else reply.length)
+                )
+                self.end_headers()
+                if self.command != "HEAD":
+                    self.wfile.write(content[: len(content) // 2])
+                    if reply.stall is not None:
+                        self.wfile.flush()
+                        reply.stall()
+                    self.wfile.write(content[len(content) // 2 :])
+                self.close_connection = reply.length is not None
+
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+            def handle(self) -> None:
+                try:
+                    super().handle()
+                except (ConnectionError, ValueError):
+                    self.close_connection = True  # the client has had enough
+
+        return Handler
+
+    def __enter__(self) -> "Server":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *problem: object) -> None:
+        self._http.shutdown()
+        self._thread.join()
+        self._http.server_close()
+
+
+@contextmanager
+def served(*replies: Any) -> Iterator[Server]:
+    """A server that gives these answers in order, and the last one for ever."""
+    left = list(replies)
+    lock = threading.Lock()
+
+    def answer(asked: Asked) -> Any:
+        with lock:
+            return left.pop(0) if len(left) > 1 else left[0]
+
+    with Server(answer) as server:
+        yield server
+
+
+class Clock:
+    """Time that passes only when somebody sleeps."""
+
+    def __init__(self, start: datetime = datetime(2026, 11, 1, tzinfo=UTC)) -> None:
+        self._start = start
+        self._lock = threading.Lock()
+        self.seconds = 0.0
+        self.sleeps: list[float] = []
+
+    def sleep(self, seconds: float) -> None:
+        assert seconds >= 0
+        with self._lock:
+            self.sleeps.append(seconds)
+            self.seconds += seconds
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    def now(self) -> datetime:
+        return self._start + timedelta(seconds=self.seconds)
+
+    def unix(self) -> float:
+        return self.now().timestamp()
