@@ -22,50 +22,39 @@ from headwater.row_id import row_ids
 from headwater.schema import DELETED, ROW_ID, SYNCED, SourceTable, Table
 from headwater.types import coerce
 from headwater.types.arrow import column_from_arrow
-from headwater.types.columns import Column, ValueRefused, arrow_type, convert, types_among
-from headwater.types.names import BOOLEAN, STRING, UTC_DATETIME, ColumnType
+from headwater.types.columns import Column, ValueRefused, arrow_type, convert, convert_plainly, types_among
+from headwater.types.names import STRING, UTC_DATETIME, ColumnType
 from headwater.types.text import as_text
 
 UPSERT, UPDATE, DELETE = range(3)
 OPERATION_NAMES = ("upsert", "update", "delete")
 
 _STRING = ColumnType(STRING)
-_BOOLEAN = ColumnType(BOOLEAN)
 _UTC_DATETIME = ColumnType(UTC_DATETIME)
 
 
 @dataclass(slots=True)
 class Chunk:
-    """Row operations of one table, in order: first upserts that share their keys, then any others.
+    """Row operations of one table, in order: first upserts that share their columns, then any others.
 
     keys     the raw column names of the first part
-    cells    its keys and values, flat: the keys of row 0, its values, the keys of row 1, …
+    cells    its values, row after row
     entries  the other operations: (UPSERT, UPDATE or DELETE, raw column name to value)
+    plain    no value is a container that was turned into text
     """
 
     keys: tuple[str, ...] = ()
     cells: list[Any] = field(default_factory=list)
     entries: list[tuple[int, Mapping[str, Any]]] = field(default_factory=list)
+    plain: bool = True
 
     @property
     def leading(self) -> int:
-        """How many upserts the flat part holds."""
-        return len(self.cells) // (2 * len(self.keys)) if self.keys else 0
+        """How many upserts the first part holds."""
+        return len(self.cells) // len(self.keys) if self.keys else 0
 
     def __len__(self) -> int:
         return self.leading + len(self.entries)
-
-    def regular(self) -> Chunk:
-        """Give the same operations, with the flat part known to hold `keys` in every row."""
-        width = len(self.keys)
-        count = self.leading
-        if all(self.cells[i :: 2 * width].count(key) == count for i, key in enumerate(self.keys)):
-            return self
-        rows = (
-            dict(zip(self.cells[i : i + width], self.cells[i + width : i + 2 * width], strict=True))
-            for i in range(0, len(self.cells), 2 * width)
-        )
-        return Chunk(entries=[*((UPSERT, row) for row in rows), *self.entries])
 
     def raw_names(self) -> list[str]:
         """List the raw column names, in the order in which they first appear."""
@@ -73,11 +62,8 @@ class Chunk:
 
     def values(self, raw: str) -> list[Any]:
         """List one raw column's values, None where a row lacks it."""
-        if raw in self.keys:
-            width = len(self.keys)
-            values = self.cells[width + self.keys.index(raw) :: 2 * width]
-        else:
-            values = [None] * self.leading
+        known = raw in self.keys
+        values = self.cells[self.keys.index(raw) :: len(self.keys)] if known else [None] * self.leading
         if self.entries:
             values += [row.get(raw) for _, row in self.entries]
         return values
@@ -86,9 +72,8 @@ class Chunk:
         """Give one operation's data, as the author passed it."""
         if position >= self.leading:
             return dict(self.entries[position - self.leading][1])
-        start = position * 2 * len(self.keys)
-        middle = start + len(self.keys)
-        return dict(zip(self.keys, self.cells[middle : middle + len(self.keys)], strict=True))
+        width = len(self.keys)
+        return dict(zip(self.keys, self.cells[position * width : (position + 1) * width], strict=True))
 
 
 @dataclass(slots=True)
@@ -98,31 +83,22 @@ class Batch:
     rows     whole rows, put in place of what has their key; columns the table has besides become NULL
     changes  partial rows, each table with its own set of columns: applied to the row with their key, if any
     deletes  keys of rows to remove for good (live mode)
-    kinds    the type of each column that occurs; None while a column has only held NULL
     """
 
     rows: pa.Table | None
     changes: list[pa.Table]
     deletes: pa.Table | None
-    kinds: dict[str, ColumnType | None]
 
     @property
     def parts(self) -> Iterator[pa.Table]:
         yield from (part for part in (self.rows, *self.changes, self.deletes) if part is not None)
-
-    @property
-    def nbytes(self) -> int:
-        return sum(part.nbytes for part in self.parts)
-
-    def __len__(self) -> int:
-        return sum(part.num_rows for part in self.parts)
 
 
 @dataclass(slots=True)
 class TypedOperations:
     """Operations of one table as typed columns; the author's order is the order of the rows.
 
-    columns  by destination name; NULL where an operation lacks the column
+    columns  by destination name; NULL where an operation lacks the column; no system columns
     kinds    UPSERT, UPDATE or DELETE for each; None when all are upserts
     given    the destination names each operation names; None when all are upserts
     """
@@ -141,17 +117,15 @@ class Typist:
         self._strict = strict
         self._warn = warn
         self._seen: dict[str, set[type]] = {}
+        self._plain: dict[str, bool] = {}
 
     def operations(self, chunk: Chunk) -> TypedOperations:
         """Type a chunk.
 
         Errors: RowError that names table, column, value and row.
         """
-        chunk = chunk.regular()
         by_name = self._raw_names(chunk)
-        columns = {
-            name: self._column(chunk, name, _merged(chunk, raws)) for name, raws in by_name.items()
-        }
+        columns = {name: self._column(chunk, name, _merged(chunk, raws)) for name, raws in by_name.items()}
         kinds = given = None
         if any(kind != UPSERT for kind, _ in chunk.entries):
             kinds = [UPSERT] * chunk.leading + [kind for kind, _ in chunk.entries]
@@ -198,15 +172,20 @@ class Typist:
         return {name: column for name, column in columns.items() if name not in self.source.blocked}
 
     def _column(self, chunk: Chunk, name: str, values: list[Any]) -> Column:
-        declared = self.source.declared.get(name)
         hashed = name in self.source.hashed
+        declared = None if hashed else self.source.declared.get(name)
+        if chunk.plain and self._plain.get(name, True):
+            column = convert_plainly(values, declared)
+            if column is not None:
+                return _hashed(column) if hashed else column
+            self._plain[name] = False
         kinds = types_among(values)
         seen = self._seen.setdefault(name, set())
         if not kinds <= seen:
-            self._remark(name, None if hashed else declared, values, kinds - seen)
+            self._remark(name, declared, values, kinds - seen)
             seen |= kinds
         try:
-            column = convert(values, None if hashed else declared, kinds, strict=self._strict)
+            column = convert(values, declared, kinds, strict=self._strict)
         except ValueRefused as error:
             raise self._row_error(name, error, chunk.row(error.position)) from error
         return _hashed(column) if hashed else column
@@ -266,8 +245,7 @@ def _merged(chunk: Chunk, raws: list[str]) -> list[Any]:
         return chunk.values(raws[0])
     names = set(raws)
     return [
-        next((value for raw, value in reversed(chunk.row(i).items()) if raw in names), None)
-        for i in range(len(chunk))
+        next((value for raw, value in reversed(chunk.row(i).items()) if raw in names), None) for i in range(len(chunk))
     ]
 
 
@@ -284,18 +262,20 @@ def _short(value: object, limit: int = 200) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def net_effect(typed: TypedOperations, table: Table, synced: datetime) -> Batch:
+def net_effect(operations: TypedOperations, table: Table, synced: datetime) -> Batch:
     """Reduce operations to at most one per key, so that the order among the results no longer matters.
 
-    synced  the value of `_fivetran_synced`, aware UTC
+    operations  in the types of the table
+    synced      the value of `_fivetran_synced`, aware UTC
 
     Source: rules B-01 to B-11, B-20 to B-22.
     """
-    kinds = {name: column.kind for name, column in typed.columns.items()}
-    data = pa.table({name: column.array for name, column in typed.columns.items()})
-    if typed.kinds is None:
-        return _with_system_columns(_last_of_each_key(data, table.key), [], None, kinds, table, synced)
-    return _fold(typed, data, kinds, table, synced)
+    data = pa.table({name: column.array for name, column in operations.columns.items()})
+    if operations.kinds is None:
+        batch = Batch(_last_of_each_key(data, table.key), [], None)
+    else:
+        batch = _fold(operations, data, table)
+    return _with_system_columns(batch, table, synced)
 
 
 def _last_of_each_key(data: pa.Table, key: tuple[str, ...]) -> pa.Table:
@@ -322,33 +302,28 @@ class _Fate:
         self.deleted = False
 
 
-def _fold(
-    typed: TypedOperations, data: pa.Table, kinds: dict[str, ColumnType | None], table: Table, synced: datetime
-) -> Batch:
-    fates = _fates(typed, data, table)
-    put = [(key, fate) for key, fate in fates.items() if fate.row is not None and not _gone(fate, table)]
-    rows = _put(data, [fate for _, fate in put]) if put else None
-    deletes = [position for position, fate in fates.items() if _gone(fate, table)]
+def _fold(operations: TypedOperations, data: pa.Table, table: Table) -> Batch:
+    fates = _fates(operations, data, table)
+    put = [fate for fate in fates.values() if fate.row is not None and not _gone(fate, table)]
+    gone = [position for position, fate in fates.items() if _gone(fate, table)]
     groups: dict[tuple[frozenset[str], bool], list[tuple[int, _Fate]]] = {}
     for position, fate in fates.items():
         if fate.row is None and not _gone(fate, table):
             groups.setdefault((frozenset(fate.changed), fate.deleted), []).append((position, fate))
-    changes = [
-        _change(data, table.key, sorted(names), deleted, members)
-        for (names, deleted), members in groups.items()
-        if names or deleted
-    ]
-    gone = data.select(table.key).take(deletes) if deletes else None
-    return _with_system_columns(rows, changes, gone, kinds, table, synced)
+    return Batch(
+        rows=_put(data, put) if put else None,
+        changes=[_change(data, table.key, sorted(names), deleted, group) for (names, deleted), group in groups.items()],
+        deletes=data.select(table.key).take(pa.array(gone, pa.int64())) if gone else None,
+    )
 
 
 def _gone(fate: _Fate, table: Table) -> bool:
     return fate.deleted and table.mode == "live"
 
 
-def _fates(typed: TypedOperations, data: pa.Table, table: Table) -> dict[int, _Fate]:
+def _fates(operations: TypedOperations, data: pa.Table, table: Table) -> dict[int, _Fate]:
     """Find each key's fate, by the position of the key's first operation."""
-    assert typed.kinds is not None and typed.given is not None
+    assert operations.kinds is not None and operations.given is not None
     keys: Sequence[Any] = (
         data[table.key[0]].to_pylist()
         if len(table.key) == 1
@@ -356,8 +331,8 @@ def _fates(typed: TypedOperations, data: pa.Table, table: Table) -> dict[int, _F
     )
     first: dict[Any, int] = {}
     fates: dict[int, _Fate] = {}
-    own = frozenset(table.key)
-    for position, (kind, key) in enumerate(zip(typed.kinds, keys, strict=True)):
+    changeable = frozenset(data.column_names) - frozenset(table.key)
+    for position, (kind, key) in enumerate(zip(operations.kinds, keys, strict=True)):
         at = first.setdefault(key, position)
         fate = fates.get(at)
         if kind == UPSERT:
@@ -368,7 +343,7 @@ def _fates(typed: TypedOperations, data: pa.Table, table: Table) -> dict[int, _F
         if kind == DELETE:
             fate.deleted = True
         elif not _gone(fate, table):
-            fate.changed.update(dict.fromkeys(typed.given[position] - own, position))
+            fate.changed.update(dict.fromkeys(operations.given[position] & changeable, position))
     return fates
 
 
@@ -398,26 +373,17 @@ def _change(
     return pa.table(columns)
 
 
-def _with_system_columns(
-    rows: pa.Table | None,
-    changes: list[pa.Table],
-    deletes: pa.Table | None,
-    kinds: dict[str, ColumnType | None],
-    table: Table,
-    synced: datetime,
-) -> Batch:
+def _with_system_columns(batch: Batch, table: Table, synced: datetime) -> Batch:
     time = pa.scalar(synced, arrow_type(_UTC_DATETIME))
 
     def stamped(part: pa.Table) -> pa.Table:
         return part.append_column(SYNCED, pa.repeat(time, part.num_rows))
 
-    kinds = {**kinds, SYNCED: _UTC_DATETIME}
+    rows = batch.rows
     if rows is not None:
-        if table.mode == "soft_delete" and DELETED not in rows.column_names:
-            rows = rows.append_column(DELETED, pa.repeat(pa.scalar(False), rows.num_rows))
         if table.mode != "soft_delete" and DELETED in rows.column_names:
             rows = rows.drop_columns([DELETED])
+        if table.mode == "soft_delete" and DELETED not in rows.column_names:
+            rows = rows.append_column(DELETED, pa.repeat(pa.scalar(False), rows.num_rows))
         rows = stamped(rows)
-    if table.mode == "soft_delete":
-        kinds[DELETED] = _BOOLEAN
-    return Batch(rows, [stamped(part) for part in changes], deletes, kinds)
+    return Batch(rows, [stamped(part) for part in batch.changes], batch.deletes)

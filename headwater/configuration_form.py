@@ -60,7 +60,8 @@ class ConfigurationForm:
     def add_test(self, *, label: str, func: Callable[[dict[str, Any]], TestResult]) -> ConfigurationForm:
         """Add a test; it is known by the name of its function.
 
-        Errors: ValueError for a blank label, a lambda, or a function name used before; TypeError when it cannot be called.
+        Errors: ValueError for a blank label, a lambda, or a function name used before; TypeError for what
+        cannot be called.
         """
         if not isinstance(label, str) or not label.strip():
             raise ValueError("add_test(): label must be a non-empty string")

@@ -69,6 +69,7 @@ def _folder_of_the_caller() -> Path:
     name = sys._getframe(2).f_globals.get("__file__")
     if name is None:
         raise ConfigurationError(
-            "debug() was called outside a file", hint="Give it the project: connector.debug(project_path='…')."
+            "debug() was called outside a file",
+            hint="Give it the project: connector.debug(project_path='…').",
         )
     return Path(name).resolve().parent

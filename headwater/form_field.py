@@ -29,7 +29,9 @@ class TextField(FormField):
 
     def __post_init__(self) -> None:
         if self.field_type not in (plain_text, password):
-            raise ValueError(f"TextField {self.name}: field_type must be plain_text or password, not {self.field_type!r}")
+            raise ValueError(
+                f"TextField {self.name}: field_type must be plain_text or password, not {self.field_type!r}"
+            )
 
 
 @dataclass(frozen=True)

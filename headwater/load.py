@@ -8,17 +8,19 @@ Promises  a table sees its operations in stream order; a column that must grow k
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 
 import pyarrow as pa
 
-from headwater.batch import Batch, net_effect
+from headwater.batch import UPSERT, Batch, TypedOperations, net_effect
 from headwater.destinations.abc import Destination
 from headwater.errors import ConnectorError, DestinationError
+from headwater.history import MILLISECOND, versions
 from headwater.schema import SYSTEM_COLUMNS, Catalog, SourceTable, Table
 from headwater.state import Commit
 from headwater.stream import Rows, Truncate
-from headwater.types.columns import cast
+from headwater.types.columns import Column, cast
 from headwater.types.names import DOUBLE, STRING, ColumnType, promote
 
 
@@ -26,18 +28,26 @@ class Loader:
     """Applies what the stream gives to one destination, from one thread.
 
     now      the current time, aware UTC
+    after    the time of the last commit: no row is stamped earlier
     changed  told of every table that is made or altered
     """
 
     def __init__(
-        self, destination: Destination, *, now: Callable[[], datetime], changed: Callable[[Table], None]
+        self,
+        destination: Destination,
+        *,
+        now: Callable[[], datetime],
+        after: datetime | None,
+        changed: Callable[[Table], None],
     ) -> None:
         self._destination = destination
         self._now = now
         self._changed = changed
+        self._started = now() if after is None else max(now(), after + MILLISECOND)
+        self._synced = self._started
         self._tables: dict[tuple[str, str], Table] = {}
-        self._synced: datetime | None = None
         self._awaited: list[SourceTable] = []
+        self._foretold: dict[tuple[str, str], dict[str, ColumnType]] = {}
 
     def create_declared(self, catalog: Catalog) -> None:
         """Make the tables that `schema()` declares, empty, and add the columns it declares (rule B-46).
@@ -54,39 +64,51 @@ class Loader:
 
     def rows(self, item: Rows) -> None:
         """Apply row operations of one table."""
-        source = item.source
-        batch = net_effect(item.operations, source.target, self._time())
-        self.write(source, batch)
-
-    def write(self, source: SourceTable, batch: Batch) -> None:
-        table = self._fit(source, dict(batch.kinds), create=batch.rows is not None)
+        operations = item.operations
+        create = operations.kinds is None or UPSERT in operations.kinds
+        kinds = {name: column.kind for name, column in operations.columns.items()}
+        table = self._fit(item.source, kinds, create=create)
         if table is None:
             return
-        try:
-            batch = self._cast(batch, table)
-        except _WouldChange as error:
-            self._alter(table, add={}, retype={error.column: ColumnType(STRING)})
-            self.write(source, batch)
+        operations = self._cast(operations, table)
+        if table.mode == "history":
+            self._destination.write(table, self._versions(operations, table))
         else:
-            self._destination.write(table, batch)
+            self._destination.write(table, net_effect(operations, table, self._time()))
 
     def truncate(self, item: Truncate) -> None:
         """Truncate a table; one that does not exist has nothing to truncate (rule B-10)."""
         table = self._table(item.source)
         if table is not None:
-            self._destination.truncate(table)
+            self._destination.truncate(table, at=self._time())
+
+    def end_missing(self, catalog: Catalog) -> None:
+        """Mark the rows of every table of this sync that it has not sent as deleted (rule B-68)."""
+        for source in catalog.tables:
+            table = self._table(source)
+            if table is not None:
+                self._destination.truncate(table, at=self._time(), before=self._started)
 
     def commit(self, state: str) -> Commit:
         for source in self._awaited:
             self._fit(source, dict(source.target.columns), create=True)
         self._awaited = []
+        self._foretold = {}
         return self._destination.commit(state)
 
     def _time(self) -> datetime:
         """Give the time for `_fivetran_synced`, which never goes back although clocks do."""
-        now = self._now()
-        self._synced = max(now, self._synced) if self._synced else now
+        self._synced = max(self._now(), self._synced)
         return self._synced
+
+    def _versions(self, operations: TypedOperations, table: Table) -> Batch:
+        now = self._time()
+        start = now.replace(microsecond=now.microsecond // 1000 * 1000)
+        keys = pa.table({name: operations.columns[name].array for name in table.key})
+        active = self._destination.active_versions(table, keys.group_by(list(table.key)).aggregate([]))
+        batch, last = versions(operations, table, active, start)
+        self._synced = max(now, last + MILLISECOND)
+        return batch
 
     def _table(self, source: SourceTable) -> Table | None:
         key = (source.target.schema, source.target.name)
@@ -109,14 +131,16 @@ class Loader:
             )
         if table.mode != target.mode:
             raise ConnectorError(
-                f"{target}: the mode is now {target.mode}, but the table was loaded with {table.mode}", hint=way_out
+                f"{target}: the mode is now {target.mode}, but the table was loaded with {table.mode}",
+                hint=way_out,
             )
 
     def _fit(self, source: SourceTable, kinds: dict[str, ColumnType | None], *, create: bool) -> Table | None:
         """Bring the table to where it can hold columns of these types; None when it does not exist, nor shall."""
         table = self._table(source)
         if table is None:
-            return self._create(source, kinds) if create else None
+            foretold = self._foretell(source.target, kinds)
+            return self._create(source, foretold) if create else None
         known = table.columns
         add = {name: kind for name, kind in kinds.items() if kind is not None and name not in known}
         retype = {
@@ -129,18 +153,25 @@ class Loader:
             self._alter(table, add=add, retype=retype)
         return table
 
+    def _foretell(self, target: Table, kinds: dict[str, ColumnType | None]) -> dict[str, ColumnType]:
+        """Keep what operations without effect say of a table's columns until the table is made or a commit comes.
+
+        Which of them share a batch with the row that makes the table is chance: the columns must not depend on it.
+        """
+        foretold = self._foretold.setdefault((target.schema, target.name), {})
+        for name, kind in kinds.items():
+            if kind is not None:
+                foretold[name] = promote(foretold.get(name, kind), kind)
+        return foretold
+
     def _alter(self, table: Table, *, add: dict[str, ColumnType], retype: dict[str, ColumnType]) -> None:
         self._destination.alter_table(table, add=add, retype=retype)
         table.columns = {**table.columns, **retype, **add}
         self._changed(table)
 
-    def _create(self, source: SourceTable, kinds: dict[str, ColumnType | None]) -> Table:
+    def _create(self, source: SourceTable, kinds: dict[str, ColumnType]) -> Table:
         target = source.target
-        columns = {
-            name: kind if name not in target.columns else promote(target.columns[name], kind)
-            for name, kind in kinds.items()
-            if kind is not None
-        }
+        columns = {name: promote(target.columns.get(name, kind), kind) for name, kind in kinds.items()}
         columns = {**target.columns, **columns}
         names = sorted(columns, key=lambda name: (name not in target.key, name in SYSTEM_COLUMNS[target.mode]))
         table = Table(target.schema, target.name, target.key, {name: columns[name] for name in names}, target.mode)
@@ -163,35 +194,20 @@ class Loader:
             other = seen.setdefault(name.casefold(), name)
             if other != name:
                 raise DestinationError(
-                    f"{table}: the columns {other!r} and {name!r} differ only in case, and this destination has no case",
+                    f"{table}: the columns {other!r} and {name!r} differ only in case: to this destination they are one",
                     hint="Rename one in the connector, or use the naming FIVETRAN.",
                 )
 
-    def _cast(self, batch: Batch, table: Table) -> Batch:
-        return Batch(
-            rows=None if batch.rows is None else self._cast_part(batch.rows, batch, table),
-            changes=[self._cast_part(part, batch, table) for part in batch.changes],
-            deletes=None if batch.deletes is None else self._cast_part(batch.deletes, batch, table),
-            kinds={name: table.columns[name] for name in batch.kinds if name in table.columns},
-        )
-
-    def _cast_part(self, part: pa.Table, batch: Batch, table: Table) -> pa.Table:
-        if all(batch.kinds[name] == table.columns.get(name) for name in part.column_names):
-            return part
-        columns = {}
-        for name in part.column_names:
-            actual = table.columns.get(name)
-            if actual is not None:  # else it has only held NULL, and there is no column yet (rule A-88)
-                try:
-                    columns[name] = cast(part[name], batch.kinds[name], actual)
-                except pa.ArrowInvalid as error:
-                    raise _WouldChange(name) from error
-        return pa.table(columns)
-
-
-class _WouldChange(Exception):  # noqa: N818 - says what would happen, and is always caught here
-    """A number of this column would change in the type the table has."""
-
-    def __init__(self, column: str) -> None:
-        super().__init__(column)
-        self.column = column
+    def _cast(self, operations: TypedOperations, table: Table) -> TypedOperations:
+        """Bring the columns to the table's types; one that has only held NULL and is not in the table is left out."""
+        columns: dict[str, Column] = {}
+        for name, column in operations.columns.items():
+            if name not in table.columns:
+                continue
+            try:
+                array = cast(column.array, column.kind, table.columns[name])
+            except pa.ArrowInvalid:  # a number would change: from now on the column holds text
+                self._alter(table, add={}, retype={name: ColumnType(STRING)})
+                array = cast(column.array, column.kind, table.columns[name])
+            columns[name] = Column(array, table.columns[name])
+        return replace(operations, columns=columns)

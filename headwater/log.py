@@ -81,39 +81,44 @@ def _spellings(secret: str) -> set[str]:
 
 redact = Redactor()
 
-# A source chooses names, values and error texts; none of them may steer a terminal.
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
+# A source chooses names, values and error texts; none of them may steer a terminal, nor turn its text around.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def printable(text: str) -> str:
-    """Spell out control characters, keeping line breaks and tabs.
+    """Spell out control characters and what no encoding has, keeping line breaks and tabs.
 
     >>> printable("a\\x1b[2Jb")
     'a\\\\x1b[2Jb'
     """
-    return _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text.replace("\r\n", "\n"))
+    return _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), text.replace("\r\n", "\n"))
+
+
+def json_text(level: Level, message: str) -> str:
+    """Write a message as one JSON object, as connectors do in production (rule A-93)."""
+    return json.dumps({"level": level.name, "message": redact(message), "message_origin": "connector_sdk"})
 
 
 def json_line(level: Level, message: str) -> None:
-    """Print one JSON object per message, as connectors do in production (rule A-93)."""
-    line = {"level": level.name, "message": redact(message), "message_origin": "connector_sdk"}
-    print(json.dumps(line), file=sys.stdout, flush=True)  # noqa: T201 - this is the sink
+    print(json_text(level, message), file=sys.stdout, flush=True)  # noqa: T201 - this is the sink
 
 
-def console_line(level: Level, message: str, *, now: datetime | None = None) -> None:
-    """Print `HH:MM:SS.mmm LEVEL    connector message`, further lines indented (rule A-93)."""
+def console_text(level: Level, message: str, *, now: datetime | None = None) -> str:
+    """Write `HH:MM:SS.mmm LEVEL    connector message`, further lines indented (rule A-93)."""
     time = (now or datetime.now().astimezone()).strftime("%H:%M:%S.%f")[:-3]
     first, *rest = printable(redact(message)).split("\n")
     prefix = f"{time} {level.name:<8} connector "
-    lines = [prefix + first, *(" " * len(prefix) + line for line in rest)]
-    print("\n".join(lines), file=sys.stdout, flush=True)  # noqa: T201 - this is the sink
+    return "\n".join([prefix + first, *(" " * len(prefix) + line for line in rest)])
+
+
+def console_line(level: Level, message: str, *, now: datetime | None = None) -> None:
+    print(console_text(level, message, now=now), file=sys.stdout, flush=True)  # noqa: T201 - this is the sink
 
 
 class Logging:
     """What an author calls: `log.info("…")`. `LOG_LEVEL` holds the quietest level that is printed."""
 
     LOG_LEVEL: Level | int | None = Level.INFO
-    Level = Level
     _sink: Sink = staticmethod(json_line)
 
     @staticmethod
@@ -164,4 +169,8 @@ class Logging:
 
 def use_sink(sink: Sink) -> None:
     """Send every message of authors and of headwater itself to `sink`."""
-    Logging._sink = staticmethod(sink)  # type: ignore[assignment]  # mypy takes a staticmethod object for the function's type
+    Logging._sink = staticmethod(sink)
+
+
+# `Logging.Level.INFO` is how public connectors spell a level.
+Logging.Level = Level  # type: ignore[attr-defined]  # in the class body the name would hide the enum from its annotations

@@ -67,7 +67,12 @@ _OPTIONS: dict[str, type] = {
     "memory_mb": int,
     "tables": dict,
 }
-_TABLE_OPTIONS: dict[str, type] = {"mode": str, "blocked": bool, "blocked_columns": list, "hashed_columns": list}
+_TABLE_OPTIONS: dict[str, type] = {
+    "mode": str,
+    "blocked": bool,
+    "blocked_columns": list,
+    "hashed_columns": list,
+}
 _WORDS = {str: "text", bool: "true or false", int: "a whole number", dict: "a table", list: "a list of names"}
 
 
@@ -98,7 +103,9 @@ def _names(values: Mapping[str, Any], key: str, where: str) -> frozenset[str]:
 def _known(entry: Mapping[str, Any], known: Mapping[str, type], where: str) -> None:
     for key in entry:
         if key not in known:
-            raise ConfigurationError(f"{where}: the key {key!r} is unknown", hint="Known keys: " + ", ".join(known) + ".")
+            raise ConfigurationError(
+                f"{where}: the key {key!r} is unknown", hint="Known keys: " + ", ".join(known) + "."
+            )
 
 
 def _checked(entry: Mapping[str, Any], key: str, known: Mapping[str, type], where: str) -> Any:

@@ -66,18 +66,32 @@ class Project:
         Errors: Busy, with the pid and start of the sync that holds it.
         """
         self.files.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self.files / "sync.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = _lock(self.files / "sync.lock")
         try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise _busy(os.pread(descriptor, 4096, 0)) from None
             holder = {"pid": os.getpid(), "started": datetime.now(UTC).isoformat(timespec="seconds")}
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, json.dumps(holder).encode(), 0)
             yield
         finally:
             os.close(descriptor)
+
+
+def _lock(path: Path) -> int:
+    """Open and lock the file at `path`; a file that `reset` removed in between is not it any more."""
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if path.exists() and os.path.samestat(os.fstat(descriptor), path.stat()):
+                return descriptor
+        except BlockingIOError:
+            holder = os.pread(descriptor, 4096, 0)
+            os.close(descriptor)
+            raise _busy(holder) from None
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
 
 
 def _busy(text: bytes) -> Busy:

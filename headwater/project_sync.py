@@ -6,14 +6,14 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from headwater.connector import Connector
 from headwater.destinations import open_destination
 from headwater.errors import DestinationError
 from headwater.file_upload import FileStore
 from headwater.log import Logging, redact
-from headwater.options import read_options
+from headwater.options import Options, read_options
 from headwater.project import Project
 from headwater.runs import Runs
 from headwater.schema import Table
@@ -36,11 +36,17 @@ class Request:
     limits: Limits = field(default_factory=Limits)
 
 
+class ProjectReporter(Reporter, Protocol):
+    """A reporter that is also told what the sync starts from."""
+
+    def starting(self, options: Options, state: str) -> None: ...
+
+
 class ProjectSync:
     """Runs one sync of a project, alone, and keeps the copy of the state and the history."""
 
     def __init__(
-        self, project: Project, configuration: Mapping[str, str], request: Request, reporter: Reporter
+        self, project: Project, configuration: Mapping[str, str], request: Request, reporter: ProjectReporter
     ) -> None:
         self._project = project
         self._configuration = configuration
@@ -55,20 +61,30 @@ class ProjectSync:
         Errors: Busy when another sync of the project runs; DestinationError when it cannot be opened.
         """
         with self._project.locked():
-            destination = open_destination(self._options, self._project)
+            connector = connector or self._project.load_connector()
+            options = self._options
+            destination = open_destination(
+                options.destination,
+                folder=self._project.path,
+                connection=options.schema,
+                memory_mb=options.memory_mb,
+            )
             try:
                 epoch, committed = destination.open()
                 if not self._request.accept_older:
                     self._runs.require_not_older(committed, epoch)
+                state = self._start_state(committed)
                 run = self._runs.start(pid=os.getpid(), epoch=epoch)
+                self._reporter.starting(options, state)
                 sync = Sync(
-                    connector or self._project.load_connector(),
+                    connector,
                     self._configuration,
                     destination,
                     self._options,
                     _WithStateCopy(self._reporter, self._project.state_copy),
-                    state=self._start_state(committed),
+                    state=state,
                     limits=self._request.limits,
+                    after=committed.committed_at if committed else None,
                     full_resync=self._request.full_resync,
                     files=FileStore(self._project.files / "uploads"),
                 )

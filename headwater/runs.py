@@ -103,10 +103,7 @@ class Runs:
                 "SELECT id, started, ended, status, seconds, counts, rows, warnings, state_bytes, error "
                 "FROM runs ORDER BY id DESC"
             ).fetchall()
-        return [
-            Run(*row[:5], json.loads(row[5] or "{}"), json.loads(row[6] or "{}"), json.loads(row[7] or "[]"), *row[8:])
-            for row in rows
-        ]
+        return [_run(*row) for row in rows]
 
     def _open(self) -> sqlite3.Connection:
         try:
@@ -115,9 +112,17 @@ class Runs:
             db.execute(_TABLE)
         except (sqlite3.Error, OSError) as error:
             raise DestinationError(
-                f"{self._path} cannot be used: {error}", hint="It holds only the history of syncs: you may delete it."
+                f"{self._path} cannot be used: {error}",
+                hint="It holds only the history of syncs: you may delete it.",
             ) from error
         return db
+
+
+def _run(
+    id: int, started: str, ended: str, status: str, seconds: float, counts: str, rows: str, warnings: str, *rest: Any
+) -> Run:
+    texts = (counts or "{}", rows or "{}", warnings or "[]")
+    return Run(id, started, ended, status, seconds, *map(json.loads, texts), *rest)
 
 
 def _now() -> str:

@@ -383,7 +383,9 @@ def _source_table(
     reserved = SYSTEM_COLUMNS[options.mode].keys() | ({ROW_ID} if entry.primary_key else set())
     for column in [*(row_key if entry.primary_key else ()), *declared]:
         if column in reserved:
-            raise SchemaError(f"{entry.table}: Ambiguous column name {column}: the runtime writes a column of this name")
+            raise SchemaError(
+                f"{entry.table}: Ambiguous column name {column}: the runtime writes a column of this name"
+            )
     columns = {column: declared[column] for column in row_key if column in declared}
     if not entry.primary_key:
         columns[ROW_ID] = ColumnType(STRING)

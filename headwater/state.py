@@ -64,7 +64,8 @@ def load_state(text: str, where: str) -> dict[str, Any]:
         state = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ConfigurationError(
-            f"{where} is not JSON: {error}", hint="Mend it, or delete it: the destination keeps the committed state."
+            f"{where} is not JSON: {error}",
+            hint="Mend it, or delete it: the destination keeps the committed state.",
         ) from error
     if not isinstance(state, dict):
         raise ConfigurationError(f"{where} must hold a JSON object, not {type(state).__name__}")

@@ -15,13 +15,14 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from gc import is_tracked
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from headwater.batch import DELETE, UPDATE, UPSERT, Chunk, TypedOperations, Typist
 from headwater.errors import ConnectorError, HeadwaterError, RowError
 from headwater.schema import FILE_PATH, Catalog, SourceTable
 from headwater.state import MAX_STATE_BYTES, WARN_STATE_BYTES, dump_state
-from headwater.snapshot import StrictCoercion, snapshot
+from headwater.snapshot import StrictCoercion, may_change, snapshot
 
 if TYPE_CHECKING:
     from headwater.file_upload import FileStore, FileUpload
@@ -62,7 +63,7 @@ class Checkpoint:
 Item = Rows | Truncate | Checkpoint
 
 
-class EndOfSync(BaseException):  # noqa: N818 - no error: the way out of update() after a clean, early end
+class EndOfSync(BaseException):
     """Raised in the author's thread, past `except Exception`, when the sync ends before update() does."""
 
 
@@ -134,31 +135,54 @@ class Outbox:
 
 
 class _Buffer:
-    """Operations of one table that are not typed yet.
+    """Operations of one table that are not typed yet: upserts that share their columns, then any others.
 
-    width    how many columns the rows of the flat part have; -1 while operations go to `entries`
-    pause    the number of cells or entries at which to look at the size again
+    width      how many columns the first part has; -1 when the next upsert must not go there
+    values_of  gives a row's values in the order of the columns; KeyError when it has others
+    snapshots  some row held a container: from then on every row is looked at
+    pause      the number of cells or entries at which to look at the size again
     """
 
-    __slots__ = ("cells", "coercion", "entries", "keys", "nbytes", "pause", "seen", "source", "typist", "width")
+    __slots__ = (
+        "cells", "coercion", "entries", "keys", "nbytes", "pause", "seen", "snapshots", "source", "typist",
+        "values_of", "width",
+    )  # fmt: skip
 
     def __init__(self, source: SourceTable, typist: Typist, coercion: StrictCoercion | None) -> None:
         self.source = source
         self.typist = typist
         self.coercion = coercion
+        self.snapshots = False
         self.clear()
+
+    def snapshot(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """Take a row that holds something its author may still change."""
+        self.snapshots = True
+        return snapshot(row, self.source.declared_type)
 
     def clear(self) -> None:
         self.keys: tuple[str, ...] = ()
         self.width = -1
+        self.values_of: Callable[[Mapping[str, Any]], tuple[Any, ...]] = _no_values
         self.cells: list[Any] = []
         self.entries: list[tuple[int, Mapping[str, Any]]] = []
         self.nbytes = 0
         self.seen = 0
         self.pause = 0
 
-    def __len__(self) -> int:
-        return len(self.entries) + (len(self.cells) // (2 * len(self.keys)) if self.keys else 0)
+    def take_columns_of(self, row: Mapping[str, Any]) -> None:
+        """Let upserts with the columns of `row` go to the first part."""
+        self.keys = tuple(row)
+        self.width = len(row)
+        (only, *others) = self.keys
+        self.values_of = itemgetter(*self.keys) if others else lambda row: (row[only],)
+
+    def count(self) -> int:
+        return len(self.entries) + (len(self.cells) // len(self.keys) if self.keys else 0)
+
+
+def _no_values(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    raise KeyError
 
 
 class Stream:
@@ -198,17 +222,18 @@ class Stream:
 
     def upsert(self, table: str, data: Any, schema: str | None = None, file: FileUpload | None = None) -> None:
         with self._lock:
-            buffer = self._buffers.get(table) if schema is None else None  # type: ignore[call-overload, unused-ignore]
+            buffer = self._buffers.get(table) if schema is None else None
             if buffer is not None and type(data) is dict and len(data) == buffer.width and file is None:
-                # The garbage collector does not track a dict that holds no container.
-                if is_tracked(data):
-                    data = snapshot(data, buffer.source.declared_type)
-                cells = buffer.cells
-                cells.extend(data)
-                cells.extend(data.values())
-                if len(cells) >= buffer.pause:
-                    self._pause(buffer)
-                return
+                # The garbage collector does not track a dict that holds no container but a bytearray.
+                row = buffer.snapshot(data) if buffer.snapshots or is_tracked(data) else data
+                try:
+                    buffer.cells += buffer.values_of(row)
+                except KeyError:
+                    pass  # as many columns, but others
+                else:
+                    if len(buffer.cells) >= buffer.pause:
+                        self._pause(buffer)
+                    return
             self._upsert_first_or_other(table, data, schema, file)
 
     def update(self, table: str, data: Any, schema: str | None = None, file: FileUpload | None = None) -> None:
@@ -241,7 +266,9 @@ class Stream:
     def checkpoint(self, state: Any) -> None:
         text = dump_state(state)
         if len(text) > WARN_STATE_BYTES:
-            self._warn(f"the state has more than {WARN_STATE_BYTES // 10**6} MB; {MAX_STATE_BYTES // 10**6} MB is the limit")
+            self._warn(
+                f"the state has more than {WARN_STATE_BYTES // 10**6} MB; {MAX_STATE_BYTES // 10**6} MB is the limit"
+            )
         with self._one_checkpoint:
             ticket = Checkpoint(text)
             with self._lock:
@@ -296,7 +323,7 @@ class Stream:
         self._require_open()
         _check_names(schema, table)
         buffer = self._buffers.get(table) if schema is None else self._qualified.get((schema, table))
-        return buffer or self._open_buffer(schema, table)
+        return self._open_buffer(schema, table) if buffer is None else buffer
 
     def _open_buffer(self, schema: str | None, table: str) -> _Buffer:
         source = self._catalog.table(schema, table)
@@ -322,14 +349,15 @@ class Stream:
         if file is not None:
             row = self._store(buffer.source, row, file)
         row = self._taken(buffer, row)
-        if row and not self._strict and not len(buffer):
-            buffer.keys = tuple(row)
-            buffer.width = len(row)
-        if len(row) != buffer.width:
+        if row and not self._strict and not buffer.count():
+            buffer.take_columns_of(row)
+        try:
+            if len(row) != buffer.width:
+                raise KeyError
+            buffer.cells += buffer.values_of(row)
+        except KeyError:
             self._append(buffer, UPSERT, row)
             return
-        buffer.cells.extend(row)
-        buffer.cells.extend(row.values())
         if len(buffer.cells) >= buffer.pause:
             self._pause(buffer)
 
@@ -337,7 +365,9 @@ class Stream:
         """Take a row as it is now, its column names checked."""
         for raw in row:
             buffer.source.name_of(raw)
-        return snapshot(row, buffer.source.declared_type) if buffer.coercion is None else buffer.coercion(row)
+        if buffer.coercion is not None:
+            return buffer.coercion(row)
+        return buffer.snapshot(row) if any(map(may_change, row.values())) else dict(row)
 
     def _append(self, buffer: _Buffer, operation: int, row: Mapping[str, Any]) -> None:
         if buffer.width >= 0:
@@ -352,7 +382,7 @@ class Stream:
         if not self._open or self._failure is not None:
             buffer.clear()
             self._require_open()
-        count = len(buffer)
+        count = buffer.count()
         width = len(buffer.keys)
         newest = list(buffer.entries[-1][1].values()) if buffer.entries else buffer.cells[-width:]
         row_bytes = sum(map(_size, newest)) + 64
@@ -368,7 +398,7 @@ class Stream:
         if buffer.entries:
             buffer.pause = len(buffer.entries) + step
         else:
-            buffer.pause = len(buffer.cells) + step * 2 * width
+            buffer.pause = len(buffer.cells) + step * width
 
     def _flush_all(self) -> None:
         for buffer in self._by_source.values():
@@ -376,10 +406,10 @@ class Stream:
 
     def _flush(self, buffer: _Buffer) -> None:
         """Type what a buffer holds and hand it over."""
-        count = len(buffer)
+        count = buffer.count()
         if not count:
             return
-        chunk = Chunk(buffer.keys, buffer.cells, buffer.entries)
+        chunk = Chunk(buffer.keys, buffer.cells, buffer.entries, plain=not buffer.snapshots)
         buffer.clear()
         self._count(chunk)
         if buffer.source.dropped:
@@ -415,7 +445,8 @@ class Stream:
         """Store a file before its row, and name its path in the row (rules A-111, A-112)."""
         if self._files is None:
             raise ConnectorError(
-                f"{source}: this destination does not take files", hint="Leave out file=, or choose one that does."
+                f"{source}: this destination does not take files",
+                hint="Leave out file=, or choose one that does.",
             )
         if FILE_PATH in row:
             self._warn(f"{source}: the value of {FILE_PATH} is replaced by the path of the uploaded file")

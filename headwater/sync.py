@@ -28,8 +28,8 @@ from headwater.stream import Checkpoint, EndOfSync, Outbox, Rows, Stream, SyncFa
 Status = Literal["succeeded", "failed", "interrupted"]
 
 
-class Interrupted(BaseException):  # noqa: N818 - like KeyboardInterrupt, it passes `except Exception`
-    """Someone asked the sync to end now."""
+class Interrupted(BaseException):
+    """Someone asked the sync to end now; like KeyboardInterrupt, it passes `except Exception`."""
 
 
 class Reporter(Protocol):
@@ -89,7 +89,9 @@ class Limits:
 class Sync:
     """One run of a connector into a destination that is already open.
 
-    state  JSON text of the state `update` is given
+    state        JSON text of the state `update` is given
+    after        the time of the destination's last commit
+    full_resync  at the end, mark the rows that were not sent as deleted
     """
 
     def __init__(
@@ -102,6 +104,7 @@ class Sync:
         *,
         state: str = "{}",
         limits: Limits | None = None,
+        after: datetime | None = None,
         full_resync: bool = False,
         files: FileStore | None = None,
     ) -> None:
@@ -114,7 +117,7 @@ class Sync:
         self._full_resync = full_resync
         self._files = files
         self._outbox = Outbox()
-        self._loader = Loader(destination, now=lambda: datetime.now(UTC), changed=self._table_changed)
+        self._loader = Loader(destination, now=lambda: datetime.now(UTC), after=after, changed=self._table_changed)
         self._author_error: BaseException | None = None
         self._load_error: BaseException | None = None
         self._author_done = threading.Event()
@@ -184,6 +187,9 @@ class Sync:
 
     def _commit_what_is_left(self) -> None:
         """Commit rows that came after the last checkpoint of a successful update (rule C-03)."""
+        if self._full_resync and self._catalog is not None:
+            self._loader.end_missing(self._catalog)
+            self._pending = True
         if self._pending or not self.progress.commits:
             self._commit(self.progress.state)
 
@@ -194,7 +200,7 @@ class Sync:
             state = load_state(self._state, "the state")
             emitted = self._connector.update_method(configuration=dict(self._configuration), state=state)
             if isinstance(emitted, Iterator):
-                for _ in emitted:  # old connectors yield their operations, which were emitted by the call itself
+                for _ in emitted:  # what it yields are operations whose calls have emitted them already
                     pass
             stream.finish()
         except EndOfSync:

@@ -18,6 +18,7 @@
     files      csv, JSON lines, Parquet, XML, Excel, gzip and zip, streamed             -
     s3         objects of a bucket, incrementally                                       -
 
-No module imports headwater. To run on Fivetran, copy the module and those it needs into a folder
-`sdk_helpers/` beside connector.py (a folder: a lone `http.py` there would hide Python's own).
+No module imports headwater. To run on Fivetran, copy this file, the module and those it needs into a folder
+`sdk_helpers/` beside connector.py. A lone `http.py` there would hide Python's own, and a folder without this
+file comes after any installed one.
 """

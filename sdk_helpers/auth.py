@@ -56,9 +56,7 @@ class ApiKey(AuthBase):
     query   the name of the parameter, instead of a header; an older value of it is replaced
     """
 
-    def __init__(
-        self, key: str, *, header: str | None = None, query: str | None = None, prefix: str = ""
-    ) -> None:
+    def __init__(self, key: str, *, header: str | None = None, query: str | None = None, prefix: str = "") -> None:
         if (header is None) == (query is None):
             raise ValueError("ApiKey: say where the key goes, header=... or query=..., and only one of them")
         self._key = _usable(key, "ApiKey: the key")
@@ -149,9 +147,7 @@ class _RenewedToken(AuthBase):
         request.headers[self._header] = f"{self._scheme} {token}".strip()
         return token
 
-    def _sent_again(
-        self, response: requests.Response, token: str, options: Mapping[str, Any]
-    ) -> requests.Response:
+    def _sent_again(self, response: requests.Response, token: str, options: Mapping[str, Any]) -> requests.Response:
         request = response.request.copy()
         if hasattr(request.body, "read") or hasattr(request.body, "__next__"):
             return response  # a stream has been read to its end
@@ -171,16 +167,18 @@ class SessionToken(_RenewedToken):
         client = ApiClient(url, auth=SessionToken(lambda: login_client.post_json("login", json=...)["token"]))
     """
 
-    def __init__(
-        self, login: Callable[[], str], *, header: str = "Authorization", scheme: str = "Bearer"
-    ) -> None:
+    def __init__(self, login: Callable[[], str], *, header: str = "Authorization", scheme: str = "Bearer") -> None:
         super().__init__(header, scheme)
         self._login = login
         self._token: str | None = None
 
     def _valid_token(self, refused: str | None) -> str:
         if self._token is None or self._token == refused:
-            self._token = _usable(self._login(), "SessionToken: what login returned")
+            try:
+                self._token = _usable(self._login(), "SessionToken: what login returned")
+            except ApiError as error:
+                error.retryable = False  # the login has had its own attempts
+                raise
         return self._token
 
 
@@ -219,9 +217,7 @@ class TokenFile:
         except ValueError:
             tokens = None
         if not isinstance(tokens, dict):
-            raise ValueError(
-                f"{self._path} holds no JSON object.\nDelete it to start from the configuration."
-            )
+            raise ValueError(f"{self._path} holds no JSON object.\nDelete it to start from the configuration.")
         return tokens
 
     def save(self, tokens: dict[str, Any]) -> None:
@@ -411,9 +407,10 @@ class _OAuth2(_RenewedToken):
         return "The grant was refused: check client, secret and scope."
 
     def _kept(self, answer: Any, asked_at: float) -> dict[str, Any]:
-        if not isinstance(answer, dict) or not isinstance(answer.get("access_token"), str):
-            names = sorted(answer) if isinstance(answer, dict) else type(answer).__name__
-            raise BadBody(f"{redact(self._token_url)} gave no access_token, but {names}")
+        token = answer.get("access_token") if isinstance(answer, dict) else None
+        if not isinstance(token, str) or not token:
+            given = sorted(answer) if isinstance(answer, dict) else type(answer).__name__
+            raise BadBody(f"{redact(self._token_url)} gave no usable access_token, but {given}")
         tokens = {name: answer[name] for name in ("access_token", "refresh_token") if answer.get(name)}
         self._remember(*tokens.values())
         tokens["for"] = _digest(self._token_url, self._client_id, *self._parameters.values())

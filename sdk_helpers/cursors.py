@@ -53,16 +53,14 @@ def instant(text: str) -> datetime:
     """
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
-        raise ValueError(
-            f"{text!r} has no time zone: add one, such as {text + 'Z'!r}, if you know which it is"
-        )
+        raise ValueError(f"{text!r} has no time zone: add one, such as {text + 'Z'!r}, if you know which it is")
     return moment.astimezone(UTC)
 
 
 def cursor_to_json(value: Cursor) -> Any:
     """Write a cursor value as JSON; `cursor_from_json` gives the same value back.
 
-    >>> cursor_to_json((datetime(2024, 2, 29, tzinfo=timezone.utc), 17))
+    >>> cursor_to_json((datetime(2024, 2, 29, tzinfo=UTC), 17))
     [{'datetime': '2024-02-29T00:00:00+00:00'}, 17]
     """
     if isinstance(value, tuple):
@@ -83,9 +81,7 @@ def cursor_to_json(value: Cursor) -> Any:
         return value
     if isinstance(value, float) and math.isfinite(value):
         return value
-    raise ValueError(
-        f"{value!r} ({type(value).__name__}) cannot be a cursor: it has no order, or JSON cannot hold it"
-    )
+    raise ValueError(f"{value!r} ({type(value).__name__}) cannot be a cursor: it has no order, or JSON cannot hold it")
 
 
 def cursor_from_json(value: Any) -> Cursor:
@@ -195,7 +191,7 @@ def time_windows(
     The last one ends at `end` exactly, however short it is. Save `until` after each window. Choose `end`
     once, a little before now: what is written during the sync belongs to the next one.
 
-    >>> noon = datetime(2024, 2, 29, 12, tzinfo=timezone.utc)
+    >>> noon = datetime(2024, 2, 29, 12, tzinfo=UTC)
     >>> [(a.hour, b.hour) for a, b in time_windows(noon, noon + timedelta(hours=5), timedelta(hours=2))]
     [(12, 14), (14, 16), (16, 17)]
     """
@@ -225,9 +221,7 @@ class TableCursors:
     def __init__(self, state: Mapping[str, Any], *, key: str = "tables") -> None:
         self._key = key
         self._rest = {name: value for name, value in state.items() if name != key}
-        self._cursors: dict[str, State] = {
-            table: dict(cursor) for table, cursor in state.get(key, {}).items()
-        }
+        self._cursors: dict[str, State] = {table: dict(cursor) for table, cursor in state.get(key, {}).items()}
 
     def __getitem__(self, table: str) -> State:
         """Give a copy of the table's cursor, empty if it has none yet."""
@@ -279,8 +273,7 @@ class ParentCursors:
         self._pass = int(state.get("pass", 1))
         # Pairs in a list, least recently changed first: stores may sort the keys of JSON objects.
         self._parents = {
-            parent: _Parent(dict(cursor), finished_in)
-            for parent, finished_in, cursor in state.get("parents", [])
+            parent: _Parent(dict(cursor), finished_in) for parent, finished_in, cursor in state.get("parents", [])
         }
         self._listed: set[str | int] = set()
         self._listed_all = False
@@ -314,9 +307,7 @@ class ParentCursors:
         Errors: ValueError unless `pending` went through all parents: half a listing looks like deletions.
         """
         if not self._listed_all:
-            raise ValueError(
-                "end_pass before pending() reached its end: the parents not listed yet are not gone"
-            )
+            raise ValueError("end_pass before pending() reached its end: the parents not listed yet are not gone")
         gone = [parent for parent in self._parents if parent not in self._listed]
         for parent in gone:
             del self._parents[parent]
@@ -368,9 +359,7 @@ class RangeLedger:
     {'v': 1, 'covered': [[40, 49]], 'floor': None, 'bottom': True}
     """
 
-    def __init__(
-        self, state: Mapping[str, Any], *, unique: bool, floor: Cursor = None, lookback: Any = None
-    ) -> None:
+    def __init__(self, state: Mapping[str, Any], *, unique: bool, floor: Cursor = None, lookback: Any = None) -> None:
         if state.get("v", 1) != 1:
             raise ValueError(
                 f"the state has version {state['v']!r} of a range ledger, and this code knows 1: update it"
@@ -524,9 +513,7 @@ class AnchorTracker:
             raise ValueError(f"anchors must be at least 1, not {anchors}")
         self._exists = exists
         self._anchors = anchors
-        self._stretches = [
-            _Stretch(list(each["newest"]), list(each["oldest"])) for each in state.get("stretches", [])
-        ]
+        self._stretches = [_Stretch(list(each["newest"]), list(each["oldest"])) for each in state.get("stretches", [])]
         self._bottom = bool(state.get("bottom", False))
 
     def gaps(self) -> Iterator[AnchorGap]:
@@ -623,10 +610,10 @@ def page_token(token: str, *, expires_at: datetime, page_size: int) -> State:
 def resumed_token(state: Mapping[str, Any], *, now: datetime, page_size: int) -> str | None:
     """Give the saved page token, or None if it expired or was made for another page size: then start over.
 
-    >>> saved = page_token("abc", expires_at=datetime(2024, 3, 1, tzinfo=timezone.utc), page_size=50)
-    >>> resumed_token(saved, now=datetime(2024, 2, 29, tzinfo=timezone.utc), page_size=50)
+    >>> saved = page_token("abc", expires_at=datetime(2024, 3, 1, tzinfo=UTC), page_size=50)
+    >>> resumed_token(saved, now=datetime(2024, 2, 29, tzinfo=UTC), page_size=50)
     'abc'
-    >>> resumed_token(saved, now=datetime(2024, 2, 29, tzinfo=timezone.utc), page_size=100)
+    >>> resumed_token(saved, now=datetime(2024, 2, 29, tzinfo=UTC), page_size=100)
     """
     if not state or state["page_size"] != page_size or cursor_from_json(state["expires_at"]) <= now:
         return None

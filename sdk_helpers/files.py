@@ -75,14 +75,17 @@ def csv_rows(
     that are not in `encoding`, an open quote, and what exceeds the limits. Empty lines are passed over.
     """
     with _unpacked(source, max_bytes) as (name, stream), _refusing(name, UnicodeDecodeError):
-        # One limit for the whole process, so it is only ever raised here.
+        # The csv module has one limit for the whole process, so it is only ever raised; _Lines is what limits.
         csv.field_size_limit(max(csv.field_size_limit(), max_row_bytes))
         text = io.TextIOWrapper(stream, encoding=encoding, newline="")
-        reader = csv.reader(_short_lines(text, name, max_row_bytes), delimiter=delimiter, strict=True)
+        lines = _Lines(text, name, max_row_bytes)
+        reader = csv.reader(lines, delimiter=delimiter, strict=True)
         try:
             header = list(columns) if columns is not None else next(reader, [])
             _refuse_duplicates(header, name)
+            lines.end_row()
             for fields in reader:
+                lines.end_row()
                 if not fields:
                     continue
                 if len(fields) != len(header):
@@ -107,12 +110,14 @@ def json_lines(
     """
     with _unpacked(source, max_bytes) as (name, stream), _refusing(name, UnicodeDecodeError):
         text = io.TextIOWrapper(stream, encoding=encoding, newline="\n")  # other line ends are legal in JSON
-        for number, line in enumerate(_short_lines(text, name, max_row_bytes), start=1):
+        lines = _Lines(text, name, max_row_bytes)
+        for line in lines:
+            lines.end_row()
             if line.strip():
                 try:
                     value = json.loads(line)
                 except (ValueError, RecursionError) as error:
-                    raise FileRefused(f"{name}, line {number}: not JSON: {error}") from error
+                    raise FileRefused(f"{name}, line {lines.number}: not JSON: {error}") from error
                 yield value
 
 
@@ -164,9 +169,7 @@ def parquet_rows(
             yield from batch.to_pylist()
 
 
-def excel_rows(
-    source: Source, *, sheet: str | None = None, header_row: int = 1, max_bytes: int = GIB
-) -> Iterator[Row]:
+def excel_rows(source: Source, *, sheet: str | None = None, header_row: int = 1, max_bytes: int = GIB) -> Iterator[Row]:
     """Give the rows of one sheet of an .xlsx file below its header; needs openpyxl.
 
     sheet       its name; the first one if None
@@ -189,9 +192,7 @@ def excel_rows(
                 raise FileRefused(f"{name}: no sheet {sheet!r}; it has {workbook.sheetnames}")
             worksheet = workbook.worksheets[0] if sheet is None else workbook[sheet]
             worksheet.reset_dimensions()  # the file's own claim of its size is often wrong
-            yield from _sheet_rows(
-                worksheet.iter_rows(min_row=header_row, values_only=True), name, header_row
-            )
+            yield from _sheet_rows(worksheet.iter_rows(min_row=header_row, values_only=True), name, header_row)
         finally:
             workbook.close()
 
@@ -256,9 +257,7 @@ class _Capped(io.RawIOBase):
             raise FileRefused(f"{self._name}: damaged at byte {self.position}: {error}") from error
         self.position += len(chunk)
         if self.position > self._limit:
-            raise FileRefused(
-                f"{self._name}: unpacks to more than max_bytes, of which {self._limit} were left"
-            )
+            raise FileRefused(f"{self._name}: unpacks to more than max_bytes, of which {self._limit} were left")
         buffer[: len(chunk)] = chunk
         return len(chunk)
 
@@ -309,13 +308,31 @@ def _refusing(name: str, *errors: type[Exception]) -> Iterator[None]:
         raise FileRefused(f"{name}: {error}") from error
 
 
-def _short_lines(text: io.TextIOWrapper, name: str, max_row_bytes: int) -> Iterator[str]:
-    number = 0
-    while line := text.readline(max_row_bytes + 1):
-        number += 1
-        if len(line) > max_row_bytes:
-            raise FileRefused(f"{name}, line {number}: longer than max_row_bytes, which is {max_row_bytes}")
-        yield line
+class _Lines:
+    """Gives the lines of a text, and refuses a row, of one line or many, that is longer than allowed."""
+
+    def __init__(self, text: io.TextIOWrapper, name: str, max_row_bytes: int) -> None:
+        self._text = text
+        self._name = name
+        self._limit = max_row_bytes
+        self._row_size = 0
+        self.number = 0
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = self._text.readline(self._limit + 1)
+        if not line:
+            raise StopIteration
+        self.number += 1
+        self._row_size += len(line)
+        if self._row_size > self._limit:
+            raise FileRefused(f"{self._name}, line {self.number}: longer than max_row_bytes, which is {self._limit}")
+        return line
+
+    def end_row(self) -> None:
+        self._row_size = 0
 
 
 def _refuse_duplicates(header: Iterable[object], name: str) -> None:
@@ -334,9 +351,7 @@ def _sheet_rows(rows: Iterator[tuple[object, ...]], name: str, header_row: int) 
             if column:
                 row[column] = cell
             elif cell is not None:
-                raise FileRefused(
-                    f"{name}, row {number}: {cell!r} in column {position + 1}, which has no name"
-                )
+                raise FileRefused(f"{name}, row {number}: {cell!r} in column {position + 1}, which has no name")
         if any(cell is not None for cell in cells):
             yield row
 
@@ -384,9 +399,7 @@ class _XmlRows:
         self._name = name
         self._tag = tag
         self._max_row_bytes = max_row_bytes
-        self._open: list[
-            tuple[Row, list[str]]
-        ] = []  # the wanted element and those open in it: columns, texts
+        self._open: list[tuple[Row, list[str]]] = []  # the wanted element and those open in it: columns, texts
         self._size = 0
         self._rows: list[Row] = []
 

@@ -77,9 +77,7 @@ class Flattener:
         names: Mapping[str, str] | None = None,
     ) -> None:
         if isinstance(primary_key, str) or not primary_key:
-            raise ValueError(
-                f"{table}: primary_key must be a list with at least one column, not {primary_key!r}"
-            )
+            raise ValueError(f"{table}: primary_key must be a list with at least one column, not {primary_key!r}")
         if max_depth < 1:
             raise ValueError(f"{table}: max_depth must be at least 1, not {max_depth}")
         self._root = table
@@ -97,9 +95,7 @@ class Flattener:
         for record in samples:
             for _ in self.rows(record):
                 pass
-        return [
-            {"table": table.name, "primary_key": list(table.primary_key)} for table in self._tables.values()
-        ]
+        return [{"table": table.name, "primary_key": list(table.primary_key)} for table in self._tables.values()]
 
     def _rows(
         self, record: Mapping[str, object], keys: Mapping[str, object], place: _Place
@@ -110,9 +106,7 @@ class Flattener:
         lists = list(self._columns(record, "", row, place))
         missing = [column for column in self._tables[place.table].primary_key if row.get(column) is None]
         if missing:
-            raise ValueError(
-                f"{place.table}: primary key {', '.join(missing)} missing in a record with {sorted(row)}"
-            )
+            raise ValueError(f"{place.table}: primary key {', '.join(missing)} missing in a record with {sorted(row)}")
         yield place.table, row
         for column, items, at in lists:
             yield from self._children(column, items, row, at)
@@ -141,9 +135,7 @@ class Flattener:
         self._declare(table, [*parent_keys, position], place.path)
         for index, item in enumerate(items):
             record = item if isinstance(item, Mapping) else {"value": item}
-            yield from self._rows(
-                record, {**parent_keys, position: index}, _Place(table, place.path, place.depth)
-            )
+            yield from self._rows(record, {**parent_keys, position: index}, _Place(table, place.path, place.depth))
 
     def _child_keys(self, table: str, parent: Mapping[str, object]) -> dict[str, object]:
         """Name the parent's keys in the child: the root's own get its name in front."""
@@ -154,9 +146,7 @@ class Flattener:
         known = self._tables.setdefault(table, _Table(table, primary_key))
         source = known.sources.setdefault("", path)  # no column is called "": the table's own source
         if source != path or table == self._root:
-            raise NameCollision(
-                f"{table}: the lists {source} and {path} make one table; rename one with names="
-            )
+            raise NameCollision(f"{table}: the lists {source} and {path} make one table; rename one with names=")
 
     def _add(self, row: dict[str, object], column: str, value: object, place: _Place) -> None:
         source = self._tables[place.table].sources.setdefault(_comparable(column), place.path)

@@ -213,6 +213,14 @@ def joined_url(base_url: str, path: str) -> str:
     return base_url.rstrip("/") + separator + path.lstrip("/")
 
 
+def resolved_url(response: requests.Response, reference: str) -> str:
+    """The URL that an answer refers to, whole or relative to its own. Errors: HostRefused when it is none."""
+    try:
+        return urljoin(response.url, reference)
+    except ValueError as error:
+        raise HostRefused(f"the server refers to {_printable(redact(reference))!r}: {error}") from None
+
+
 def query_parameters(params: Mapping[str, object]) -> list[tuple[str, str]]:
     """Query parameters: None left out, booleans as in JSON, times in ISO 8601, lists repeated.
 
@@ -281,9 +289,7 @@ def quota_wait_seconds(headers: Mapping[str, str], *, now: datetime) -> float | 
 
 def _used_up(headers: Mapping[str, str]) -> list[str]:
     prefixes = ("X-RateLimit-", "X-Rate-Limit-", "RateLimit-")
-    return [
-        prefix for prefix in prefixes if re.fullmatch(r"0+", headers.get(f"{prefix}Remaining", "").strip())
-    ]
+    return [prefix for prefix in prefixes if re.fullmatch(r"0+", headers.get(f"{prefix}Remaining", "").strip())]
 
 
 def _reset_seconds(value: str, now: datetime) -> float | None:
@@ -431,7 +437,7 @@ class Limits:
     """What one attempt may take.
 
     read_seconds   silence of the server
-    total_seconds  from the call to the last byte of the body
+    total_seconds  from the first byte sent to the last byte of the body
     max_bytes      of the body, unpacked
     """
 
@@ -507,9 +513,7 @@ class ApiClient:
         self._origin = origin(base_url)
         parts = urlsplit(base_url)
         if parts.query or parts.fragment or parts.username is not None:
-            raise ValueError(
-                f"base_url {redact(base_url)}: leave out user, query and fragment (use auth and params)"
-            )
+            raise ValueError(f"base_url {redact(base_url)}: leave out user, query and fragment (use auth and params)")
         self.base_url = base_url
         self.backoff = backoff or Backoff()
         self.limits = limits or Limits()
@@ -646,6 +650,12 @@ def _header_secrets(headers: Mapping[str, str]) -> Iterator[str]:
             yield value.rpartition(" ")[2]  # "Bearer abc": the token alone, too
 
 
+def _form_or_bytes(data: Mapping[str, object] | str | bytes | None) -> list[tuple[str, str]] | bytes | None:
+    if isinstance(data, Mapping):
+        return query_parameters(data)
+    return data.encode() if isinstance(data, str) else data
+
+
 class _Call:
     """One call of a client: the request, sent once per attempt, and its redirects."""
 
@@ -666,37 +676,29 @@ class _Call:
 
     def answer(self) -> requests.Response:
         """Make one attempt: send, follow redirects, judge the status."""
-        started = self._client.backoff.clock()
         request = self._request()
         for _ in range(self._client.limits.max_redirects + 1):
-            response = self._exchange(request, started)
+            response = self._exchange(request)
             if not self._redirects(response):
                 return self._judged(response)
             request = self._redirected(request, response)
-        raise HostRefused(
-            f"{self._asked()}: more than {self._client.limits.max_redirects} redirects; a loop?"
-        )
+        raise HostRefused(f"{self._asked()}: more than {self._client.limits.max_redirects} redirects; a loop?")
 
     def _request(self) -> requests.Request:
         given = self._options.get("headers") or {}
-        data = self._options.get("data")
-        body: list[tuple[str, str]] | bytes | None
-        if isinstance(data, Mapping):
-            body = query_parameters(data)
-        else:
-            body = data.encode() if isinstance(data, str) else data
         return requests.Request(
             self._method,
             self._url,
             params=query_parameters(self._options.get("params") or {}),
             json=self._options.get("json"),
-            data=body,
+            data=_form_or_bytes(self._options.get("data")),
             headers={name: value for name, value in given.items() if value is not None},
         )
 
-    def _exchange(self, request: requests.Request, started: float) -> requests.Response:
+    def _exchange(self, request: requests.Request) -> requests.Response:
         """Send `request`, with credentials if it goes home, and read the body of the answer."""
         prepared = self._prepared(request)
+        started = self._client.backoff.clock()  # the wait for the rate limit and for a token is over
         # Raised outside the handlers, here and below: what requests and urllib3 raise shows the whole URL,
         # keys included, and would be printed with the chain.
         try:
@@ -735,10 +737,8 @@ class _Call:
         """Give the same answer with its body read; requests alone would read without limit."""
         failed: ApiError
         try:
-            # With these two set, `content`, `text` and `json()` of requests are what was read here.
-            response._content = self._body(response, started)
-            response._content_consumed = True  # type: ignore[attr-defined]  # not in the stubs of requests
-            return response
+            with response:  # closes the connection of a body that was not read to its end
+                body = self._body(response, started)
         except TooLarge:
             failed = BadBody(
                 f"{self._asked(response.request)}: the body is larger than {self._max_bytes()} bytes.\n"
@@ -749,8 +749,11 @@ class _Call:
         except (ValueError, zlib.error) as error:
             reason = _printable(redact(str(error), self._client.secrets))
             failed = BadBody(f"{self._asked(response.request)}: the body is broken: {reason}", retryable=True)
-        finally:
-            response.close()
+        else:
+            # With these two set, `content`, `text` and `json()` of requests are what was read here.
+            response._content = body
+            response._content_consumed = True  # type: ignore[attr-defined]  # not in the stubs of requests
+            return response
         failed.status = response.status_code
         raise failed
 
@@ -779,7 +782,7 @@ class _Call:
     def _redirected(self, request: requests.Request, response: requests.Response) -> requests.Request:
         # http.client reads headers as Latin-1; a URL that is not all ASCII comes as UTF-8.
         location = response.headers["Location"].encode("latin-1", "replace").decode("utf-8", "replace")
-        url = urljoin(response.url, location)
+        url = resolved_url(response, location)
         at_home = self._client.home(url)
         status, reads = response.status_code, request.method in ("GET", "HEAD")
         if not reads and status != 303 and (status in (301, 302) or not at_home):
@@ -808,8 +811,7 @@ class _Call:
         if not self._fails(response):
             return response
         raise _error_class(status, limited)(
-            f"{self._asked(response.request)} answered {status}."
-            f"{_beginning(response.content, client.secrets)}",
+            f"{self._asked(response.request)} answered {status}.{_beginning(response.content, client.secrets)}",
             status=status,
             retry_after_seconds=pause if limited else demanded,
             retryable=status in WORTH_REPEATING or limited,

@@ -67,9 +67,7 @@ def infer_schema(
     for number, record in enumerate(records, start=1):
         missing = [column for column in primary_key if record.get(column) is None]
         if missing:
-            raise ValueError(
-                f"{table}: sample {number} has no {', '.join(missing)}, which is in the primary key"
-            )
+            raise ValueError(f"{table}: sample {number} has no {', '.join(missing)}, which is in the primary key")
         for name, value in record.items():
             if not isinstance(name, str):
                 raise ValueError(f"{table}: sample {number} has the column name {name!r}, which is not text")

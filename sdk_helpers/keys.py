@@ -58,9 +58,7 @@ def hash_fields(row: Mapping[str, object], fields: Sequence[str]) -> str:
         raise TypeError(f"fields is the text {fields!r}: give a list of names, [{fields!r}]")
     present = [(name, row[name]) for name in sorted(set(fields)) if row.get(name) is not None]
     if not present:
-        raise ValueError(
-            f"no key: {', '.join(fields) or 'no field'} is empty in a row with the columns {sorted(row)}"
-        )
+        raise ValueError(f"no key: {', '.join(fields) or 'no field'} is empty in a row with the columns {sorted(row)}")
     return hash_values(*chain.from_iterable(present))
 
 
@@ -75,9 +73,7 @@ def record_id(source: str, account: str | int, item: str | int) -> str:
     >>> record_id("a:b", "c", "d"), record_id("a", "b:c", "d")
     ('a%3Ab:c:d', 'a:b%3Ac:d')
     """
-    return ":".join(
-        _part(name, value) for name, value in (("source", source), ("account", account), ("item", item))
-    )
+    return ":".join(_part(name, value) for name, value in (("source", source), ("account", account), ("item", item)))
 
 
 def record_id_parts(text: str) -> tuple[str, str, str]:
@@ -135,9 +131,7 @@ def _scalar(value: object) -> tuple[bytes, bytes]:
         return b"D" if isinstance(value, date) else b"T", value.isoformat().encode()
     if isinstance(value, timedelta):
         return b"P", str(value // timedelta(microseconds=1)).encode()
-    raise TypeError(
-        f"a value of type {type(value).__name__} has no canonical form: turn it into text or numbers first"
-    )
+    raise TypeError(f"a value of type {type(value).__name__} has no canonical form: turn it into text or numbers first")
 
 
 def _instant(value: datetime) -> tuple[bytes, bytes]:

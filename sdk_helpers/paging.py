@@ -23,8 +23,8 @@ When rows come and go at the source between two pages:
     Keyset      none is skipped, none comes twice       none is skipped
     Cursor      what the server promises: usually none is skipped
     NextUrl     as Cursor, Keyset or Offset, whichever of them the URL holds; LinkHeader likewise
-    Offset      before the position: some come twice,   some are skipped; with `overlap` that is an error,
-                unless `overlap` covers them            and reading again from the start is the way out
+    Offset      before the position: some come twice,   some are skipped, unless `overlap` covers them or
+                unless there is an `overlap`            says so with an error
     PageNumber  as Offset without overlap               some are skipped and nothing shows it: sort by a
                                                         column in which the rows that go stand last
 
@@ -38,11 +38,10 @@ import reprlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, Protocol
-from urllib.parse import urljoin
 
 import requests
 
-from .http import ApiClient, ApiError
+from .http import ApiClient, ApiError, resolved_url
 
 EMPTY_PAGES_IN_A_ROW = 1000
 
@@ -345,8 +344,9 @@ class Offset(_Sized):
     """Pages by the number of records before them; goes on by as many as really came.
 
     total    where the server says how many records there are
-    overlap  read so many records of the page before again, and leave them out: so rows deleted in between are
-             noticed (PagingError), and up to `overlap` inserted ones bring nothing twice
+    overlap  read so many records of the page before again, and leave them out: then rows inserted in between
+             bring nothing twice, fewer deleted ones than `overlap` do no harm, and more of either are noticed
+             (PagingError)
     key      for `overlap`: the field, or fields, that tell records apart
 
     Ends when `more` or `total` says so; without both, at the first empty page.
@@ -363,35 +363,42 @@ class Offset(_Sized):
             raise ValueError("Offset: overlap needs key=..., and a size that is larger than the overlap")
 
     def parameters(self, position: Position) -> Mapping[str, object]:
-        offset, seen = self._parts(position)
-        return self._sized({self.param: offset - len(seen)})
+        return self._sized({self.param: self._start(position)})
 
     def fresh(self, position: Position, records: list[Any]) -> list[Any]:
-        offset, seen = self._parts(position)
+        _, seen = self._parts(position)
         if not seen:
             return records
         keys = [self._key(record) for record in records]
-        if seen[-1] not in keys:
+        found = [keys.index(key) for key in seen if key in keys]
+        if not found:
             raise PagingError(
-                f"{_brief(seen[-1])}, the last record of the page before, is gone from offset {offset - 1}: "
-                "rows were deleted or moved, so some would be skipped.\n"
-                "Start again from the beginning, or use Keyset."
+                f"none of the last records of the page before is found again at offset {self._start(position)}: "
+                f"{_brief(seen)}.\nRows were deleted or moved, so some would be skipped: "
+                "start again from the beginning, or use Keyset."
             )
-        return records[keys.index(seen[-1]) + 1 :]
+        return records[max(found) + 1 :]
 
     def following(self, answer: Answer) -> Position | End:
         offset, seen = self._parts(answer.position)
-        reached = offset - len(seen) + len(answer.records)
+        reached = self._start(answer.position) + len(answer.records)
         if self.total is not None:
             total = _number(answer, self.total)
-            if reached >= total or not answer.fresh:
+            if reached >= total or reached <= offset:
                 return End(f"{reached} of {total} records")
-        elif self.more is None and not answer.fresh:
+        elif self.more is None and reached <= offset:
             return End(f"no records after {offset}")
         ended = self._said_to_end(answer)
         if ended is not None or not self.overlap:
             return ended or reached
-        return {"offset": reached, "seen": [self._key(record) for record in answer.records[-self.overlap :]]}
+        keys = [self._key(record) for record in answer.records[-self.overlap :]]
+        # Inserted rows may have pushed some that were given out behind this page.
+        ahead = [] if answer.fresh else [key for key in seen if key not in keys]
+        return {"offset": reached, "seen": keys + ahead}
+
+    def _start(self, position: Position) -> int:
+        offset, seen = self._parts(position)
+        return max(0, offset - self.overlap) if seen else offset
 
     def _key(self, record: Any) -> Any:
         return [select(record, name) for name in _names(self.key or ())]
@@ -441,7 +448,7 @@ class Keyset(_Sized):
         return [r for r in records if select(r, self.by) != after or self._key(r) not in seen]
 
     def following(self, answer: Answer) -> Position | End:
-        after, seen = self._parts(answer.position)
+        after, _ = self._parts(answer.position)
         if not answer.fresh:
             self._refuse_full_page(answer, after)
             return self._said_to_end(answer) or End(f"nothing new after {_brief(after)}")
@@ -456,8 +463,6 @@ class Keyset(_Sized):
                 )
             return self._said_to_end(answer) or {"after": last}
         delivered = [self._key(r) for r, value in zip(answer.records, values, strict=True) if value == last]
-        if last == after:
-            delivered += [key for key in seen if key not in delivered]
         return self._said_to_end(answer) or {"after": last, "seen": delivered}
 
     def _refuse_full_page(self, answer: Answer, after: Any) -> None:
@@ -514,9 +519,7 @@ class Cursor(_Sized):
         cursor = _look_up(answer, self.at)
         if _names_nothing(cursor):
             if self.more is not None:
-                raise PagingError(
-                    f"{_shown(self.more)} says that there are more, but {_nothing(self.at, cursor)}"
-                )
+                raise PagingError(f"{_shown(self.more)} says that there are more, but {_nothing(self.at, cursor)}")
             return End(_nothing(self.at, cursor))
         return _unless_waiting(answer, cursor)
 
@@ -545,7 +548,7 @@ class NextUrl(_Sized):
             return End(_nothing(self.at, found))
         if not isinstance(found, str):
             raise PagingError(f"{_shown(self.at)} is {_kind(found)}, not a URL")
-        return _unless_waiting(answer, urljoin(answer.response.url, found))
+        return _unless_waiting(answer, resolved_url(answer.response, found))
 
 
 @dataclass(frozen=True)
@@ -665,9 +668,7 @@ def _shown(where: Where | Path) -> str:
 
 
 def _kind(value: object) -> str:
-    return {dict: "an object", list: "a list", str: "text", type(None): "null"}.get(
-        type(value), type(value).__name__
-    )
+    return {dict: "an object", list: "a list", str: "text", type(None): "null"}.get(type(value), type(value).__name__)
 
 
 def _brief(value: object) -> str:

@@ -96,9 +96,7 @@ class Records:
         """
         self.reasons[reason] += 1
         if self.bad > self._max_bad:
-            raise TooManyBadRows(
-                f"{self.summary()}\nCorrect the mapping, or raise max_bad if the source is really so."
-            )
+            raise TooManyBadRows(f"{self.summary()}\nCorrect the mapping, or raise max_bad if the source is really so.")
         text = _text(record)
         digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
         return self.quarantine_table, {"id": digest, "reason": reason, "record": text}

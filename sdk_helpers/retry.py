@@ -69,7 +69,7 @@ class Backoff:
         demanded = getattr(error, "retry_after_seconds", None)
         # The doubling stops long before a float overflows.
         wait = min(self.first_wait_seconds * 2 ** min(failures - 1, 60), self.longest_wait_seconds)
-        if demanded is None:
+        if not demanded:  # 0 is what servers make of half a second
             return self.jitter.uniform(wait / 2, wait)
         # Never earlier than demanded; a little later, so that not all who were told the same come at once.
         return float(demanded) + self.jitter.uniform(0, min(wait, demanded) / 10)

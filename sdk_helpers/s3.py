@@ -93,9 +93,7 @@ class S3Feed:
 
         The whole listing is read first, since S3 lists by key; only the new objects stay in memory.
         """
-        pages = self._client.get_paginator("list_objects_v2").paginate(
-            Bucket=self._bucket, Prefix=self._prefix
-        )
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=self._prefix)
         found = (
             S3Object(
                 self._bucket,
@@ -130,9 +128,7 @@ class S3Feed:
         self._pending.discard(item.mark)
         while self._listed and self._listed[0].mark not in self._pending:
             self._listed.popleft()
-        since = min(
-            [self._newest - self._lookback, *(first.last_modified for first in islice(self._listed, 1))]
-        )
+        since = min([self._newest - self._lookback, *(first.last_modified for first in islice(self._listed, 1))])
         self._since = max(filter(None, [self._since, since]))
 
     def state(self) -> dict[str, Any]:
@@ -183,9 +179,7 @@ class _ObjectReader(io.RawIOBase):
                 raise OSError(f"the body ended at byte {self._position} of {self._item.size}")
             except (HTTPClientError, IncompleteReadError, ResponseStreamingError, OSError) as error:
                 if attempt == _ATTEMPTS:
-                    raise OSError(
-                        f"{self._name}: reading broke {_ATTEMPTS} times at byte {self._position}"
-                    ) from error
+                    raise OSError(f"{self._name}: reading broke {_ATTEMPTS} times at byte {self._position}") from error
                 self._body.close()
                 self._body = self._request()
         raise AssertionError("the last attempt returns or raises")
@@ -213,11 +207,7 @@ class _ObjectReader(io.RawIOBase):
         if code in ("NoSuchKey", "404"):
             return FileNotFoundError(f"{self._name} was deleted after it was listed")
         if code in ("PreconditionFailed", "412"):
-            return OSError(
-                f"{self._name} was overwritten after it was listed; the next sync reads the new version"
-            )
+            return OSError(f"{self._name} was overwritten after it was listed; the next sync reads the new version")
         if code == "InvalidObjectState":
-            return OSError(
-                f"{self._name} is archived ({self._item.storage_class}): restore it, or leave it out"
-            )
+            return OSError(f"{self._name} is archived ({self._item.storage_class}): restore it, or leave it out")
         return OSError(f"{self._name} cannot be read: {code}: {error.response['Error'].get('Message', '')}")

@@ -133,9 +133,7 @@ def setting(
 class _Places:
     """Where values come from, and what was wrong with them."""
 
-    def __init__(
-        self, configuration: Mapping[str, object], environment: Mapping[str, str], prefix: str
-    ) -> None:
+    def __init__(self, configuration: Mapping[str, object], environment: Mapping[str, str], prefix: str) -> None:
         self._configuration = configuration
         self._environment = environment
         self._prefix = prefix
@@ -247,9 +245,7 @@ def _decimal(value: object) -> Decimal:
     if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
         return Decimal(str(value))
     # "1_000", "nan" and "inf" are numbers to Python, but typing errors in a form.
-    if isinstance(value, str) and re.fullmatch(
-        r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", value.strip()
-    ):
+    if isinstance(value, str) and re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", value.strip()):
         return Decimal(value.strip())
     raise ValueError("a number")
 

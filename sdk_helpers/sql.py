@@ -56,9 +56,7 @@ _DOUBLE_QUOTES = (
 _ODBC_QUOTE_CHARACTER = 29  # SQL_IDENTIFIER_QUOTE_CHAR of ODBC's SQLGetInfo
 
 
-def row_batches(
-    connection: Any, query: str, parameters: Any = None, *, batch_rows: int = 10_000
-) -> Iterator[Batch]:
+def row_batches(connection: Any, query: str, parameters: Any = None, *, batch_rows: int = 10_000) -> Iterator[Batch]:
     """Run a query and give its rows as dicts, `batch_rows` at a time.
 
     connection  a DB-API connection (sqlite3, psycopg, pyodbc, ...) or an SQLAlchemy `Connection`
@@ -124,14 +122,10 @@ class ChangedRows:
         if isinstance(self.key, str) or not self.key:
             raise ValueError(f"{self.table}: key must be a list with at least one column, not {self.key!r}")
         missing = (
-            []
-            if self.columns is None
-            else [name for name in (self.cursor, *self.key) if name not in self.columns]
+            [] if self.columns is None else [name for name in (self.cursor, *self.key) if name not in self.columns]
         )
         if missing:
-            raise ValueError(
-                f"{self.table}: columns leaves out {', '.join(missing)}, which tell where the sync stands"
-            )
+            raise ValueError(f"{self.table}: columns leaves out {', '.join(missing)}, which tell where the sync stands")
 
     def batches(
         self, connection: Any, state: Mapping[str, Any], *, batch_rows: int = 10_000
@@ -168,9 +162,7 @@ class ChangedRows:
         return values.statement(f"{self._select(connection)} WHERE {condition} ORDER BY {', '.join(names)}")
 
     def _select(self, connection: Any) -> str:
-        columns = (
-            "*" if self.columns is None else ", ".join(quoted(connection, name) for name in self.columns)
-        )
+        columns = "*" if self.columns is None else ", ".join(quoted(connection, name) for name in self.columns)
         table = (self.table,) if self.schema is None else (self.schema, self.table)
         return f"SELECT {columns} FROM {quoted(connection, *table)}"  # noqa: S608  # every name is quoted
 
@@ -261,7 +253,8 @@ def _after(names: Sequence[str], values: Sequence[Any], parameters: _Parameters)
 def _dbapi_rows(connection: Any, query: str, parameters: Any, batch_rows: int) -> Iterator[Batch]:
     cursor = _streaming_cursor(connection)
     try:
-        cursor.arraysize = batch_rows
+        if hasattr(cursor, "arraysize"):
+            cursor.arraysize = batch_rows  # the round trip of drivers such as oracledb; DuckDB's has none
         if parameters is None:
             cursor.execute(query)
         else:
@@ -305,9 +298,7 @@ def _sqlalchemy_rows(connection: Any, query: str, parameters: Any, batch_rows: i
 def _column_names(names: Sequence[str]) -> list[str]:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise ValueError(
-            f"the result has two columns named {', '.join(twice)}: give one an alias in the query"
-        )
+        raise ValueError(f"the result has two columns named {', '.join(twice)}: give one an alias in the query")
     return list(names)
 
 
@@ -333,9 +324,7 @@ def _paramstyle(connection: Any) -> str:
         package = package.rpartition(".")[0]
     style = getattr(sys.modules.get(_module(connection)), "paramstyle", None)
     if style is None:
-        raise ValueError(
-            f"the driver {_module(connection)} does not say its paramstyle: use SQLAlchemy with it"
-        )
+        raise ValueError(f"the driver {_module(connection)} does not say its paramstyle: use SQLAlchemy with it")
     return str(style)
 
 

@@ -234,9 +234,7 @@ class Table:
 
     def convert(self, column: str, function: Callable[[Any], Any]) -> Table:
         """Replace each value of a column that is not None by `function(value)`."""
-        return self.with_column(
-            column, [None if value is None else function(value) for value in self[column]]
-        )
+        return self.with_column(column, [None if value is None else function(value) for value in self[column]])
 
     def fill(self, column: str, value: Any) -> Table:
         """Put `value` where a column is None; False, 0 and "" are values and stay."""
@@ -312,9 +310,7 @@ class Table:
 
         self._require(columns)
         keys = [(name, "descending" if descending else "ascending") for name in columns]
-        return Table._of(
-            self._arrow.take(pc.sort_indices(self._arrow, sort_keys=keys, null_placement="at_end"))
-        )
+        return Table._of(self._arrow.take(pc.sort_indices(self._arrow, sort_keys=keys)))
 
     def deduplicate(self, *columns: str, keep: str = "first") -> Table:
         """Keep one row, the first or the last, of those that are alike in `columns` (in all if none is named)."""
@@ -416,9 +412,7 @@ class Table:
     def _require(self, columns: Iterable[str]) -> None:
         unknown = [name for name in columns if name not in self.columns]
         if unknown:
-            raise KeyError(
-                f"no column {', '.join(map(repr, unknown))}; there are {', '.join(self.columns) or 'none'}"
-            )
+            raise KeyError(f"no column {', '.join(map(repr, unknown))}; there are {', '.join(self.columns) or 'none'}")
 
 
 @dataclass
@@ -540,15 +534,11 @@ _KINDS: Mapping[type, str] = {
 def _kind(value: Any) -> str:
     if isinstance(value, datetime):
         return "naive" if value.tzinfo is None else "aware"
-    kind = _KINDS.get(type(value)) or next(
-        (kind for each, kind in _KINDS.items() if isinstance(value, each)), None
-    )
+    kind = _KINDS.get(type(value)) or next((kind for each, kind in _KINDS.items() if isinstance(value, each)), None)
     if kind is None and isinstance(value, Mapping):
         return "nested"
     if kind is None:
-        raise TypeError(
-            f"a value of type {type(value).__name__} has no column type: turn it into text or numbers"
-        )
+        raise TypeError(f"a value of type {type(value).__name__} has no column type: turn it into text or numbers")
     if kind == "decimal" and not value.is_finite():
         return "text of a number"
     return kind

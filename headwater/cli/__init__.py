@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import io
 import sys
 
 import click
 
+import headwater
 from headwater.errors import HeadwaterError
 
 # Subcommand to its one-line help, so that `headwater --help` need not import them all.
@@ -17,6 +19,17 @@ COMMANDS = {
     "python": "Run a script with fivetran_connector_sdk meaning headwater.",
     "version": "Print the version.",
     "help": "Explain a command.",
+}
+# What people type from the habit of other tools.
+SYNONYMS = {
+    "run": "debug",
+    "sync": "debug",
+    "test": "debug",
+    "tests": "debug",
+    "clean": "reset",
+    "clear": "reset",
+    "query": "show",
+    "tables": "show",
 }
 
 
@@ -38,18 +51,38 @@ class _Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        try:
-            return super().resolve_command(ctx, args)
-        except click.UsageError as error:
-            import difflib
+        require_command(args[0], ctx)
+        return super().resolve_command(ctx, args)
 
-            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise click.UsageError(f"There is no command {args[0]!r}.{hint}", ctx) from error
+
+def require_command(name: str, ctx: click.Context) -> None:
+    """Refuse a word that is no command, naming the one that was probably meant.
+
+    Errors: click.UsageError.
+    """
+    if name in COMMANDS:
+        return
+    if name.startswith("-"):
+        raise click.NoSuchOption(name, ctx=ctx)
+    near = near_miss(name)
+    raise click.UsageError(f"unknown command {name!r}" + (f": did you mean {near!r}?" if near else ""), ctx)
+
+
+def near_miss(name: str) -> str | None:
+    """Find the command that is meant by a word that is none.
+
+    >>> near_miss("debgu"), near_miss("Reset"), near_miss("run"), near_miss("xyz")
+    ('debug', 'reset', 'debug', None)
+    """
+    import difflib
+
+    name = name.lower()
+    near = difflib.get_close_matches(name, [*COMMANDS, *SYNONYMS], n=1)
+    return SYNONYMS.get(near[0], near[0]) if near else None
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="headwater", message="headwater %(version)s")
+@click.version_option(headwater.__version__, message="headwater %(version)s")
 def group() -> None:
     """Run connectors written for Fivetran's Connector SDK, on your own machine into your own warehouse.
 
@@ -58,21 +91,30 @@ def group() -> None:
 
 
 def main() -> None:
-    """Run the command line; exit 0 done, 1 failed, 2 wrong usage."""
+    """Run the command line; exit 0 done, 1 failed, 2 wrong usage, 130 and 143 interrupted."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A name or value that the terminal's encoding lacks must not end a sync.
+            stream.reconfigure(errors="backslashreplace")
     try:
-        group.main(standalone_mode=False)
+        code = group.main(prog_name="headwater", standalone_mode=False)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
     except click.Abort:
-        click.echo("Aborted.", err=True)
-        sys.exit(1)
+        # Ctrl-C where no sync was running.
+        sys.exit(130)
     except HeadwaterError as error:
-        from headwater.log import printable, redact
+        sys.exit(_said(error.message, error.hint))
+    except OSError as error:
+        sys.exit(_said(str(error), None))
+    sys.exit(code if isinstance(code, int) else 0)
 
-        click.echo(f"Error: {printable(redact(str(error)))}", err=True)
-        sys.exit(1)
-    except BrokenPipeError:
-        # Whoever read our output has gone; there is nobody left to tell.
-        sys.stdout = None  # type: ignore[assignment]  # keeps the interpreter from flushing it again
-        sys.exit(1)
+
+def _said(message: str, hint: str | None) -> int:
+    """Print an error; give the exit code."""
+    from headwater.log import printable, redact
+
+    text = f"Error: {message}" + (f"\n{hint}" if hint else "")
+    click.echo(printable(redact(text)), err=True)
+    return 1

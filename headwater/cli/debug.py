@@ -2,36 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import sys
-import threading
 from collections.abc import Mapping
 from pathlib import Path
-from types import FrameType
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from headwater import __version__
-from headwater.cli.printer import Printer
-from headwater.compat import fivetran
-from headwater.configuration import check_configuration, find_configuration, read_configuration
-from headwater.connector import Connector
-from headwater.errors import ConfigurationError
-from headwater.log import Level, Logging, redact
-from headwater.project import Project
-from headwater.project_sync import ProjectSync, Request
-from headwater.state import dump_state, load_state
-from headwater.sync import Interrupted, Limits
+from headwater.log import Level, Logging
 
-# What a connector finds in its environment on Fivetran, with the values of a local run (rule E-01).
-ENVIRONMENT = {
-    "FIVETRAN_CONNECTION_ID": "test_connection_id",
-    "FIVETRAN_DEPLOYMENT_MODEL": "local_debug",
-    "FIVETRAN_GROUP_ID": "test_group_id",
-    "FIVETRAN_CONNECTION_NAME": "test_connection_name",
-}
+if TYPE_CHECKING:
+    from headwater.connector import Connector
+    from headwater.project_sync import Request
 
 
 @click.command("debug")
@@ -54,13 +35,21 @@ def command(project: Path, configuration: Path | None, **flags: Any) -> None:
 
         headwater debug examples/quickstart/hello
     """
-    printer = Printer(flags.pop("log_format"), verbose=flags.pop("verbose"))
+    # Late, so that `headwater debug --help` loads neither DuckDB nor Arrow.
+    from headwater.cli.one_sync import leave, run_and_print
+    from headwater.cli.printer import Printer
+    from headwater.configuration import find_configuration, read_configuration
+
     Logging.LOG_LEVEL = Level.DEBUG
-    folder = Project(project)
-    with printer.failures():
-        prepare(folder)
-        values = read_configuration(find_configuration(folder.path, configuration))
-        run_and_print(folder, None, values, request(**flags), printer)
+    printer = Printer(flags.pop("log_format"), verbose=flags.pop("verbose"), project=project.absolute())
+    exit_code = run_and_print(
+        project,
+        None,
+        lambda found: read_configuration(find_configuration(found.path, configuration)),
+        lambda: request(**flags),
+        printer,
+    )
+    leave(exit_code)
 
 
 def request(
@@ -71,7 +60,11 @@ def request(
     max_seconds: float | None = None,
     **options: Any,
 ) -> Request:
-    """Put the flags of a sync together."""
+    """Put the flags of a sync together; the rest are options that win over headwater.toml."""
+    from headwater.cli.one_sync import read_state
+    from headwater.project_sync import Request
+    from headwater.sync import Limits
+
     return Request(
         options={name: value for name, value in options.items() if value is not None},
         state=read_state(state) if state else None,
@@ -79,15 +72,6 @@ def request(
         accept_older=accept_older,
         limits=Limits(max_rows, max_seconds),
     )
-
-
-def read_state(path: Path) -> str:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"the state cannot be read: {error}") from error
-    load_state(text, str(path))
-    return text
 
 
 def debug_connector(
@@ -99,69 +83,30 @@ def debug_connector(
     naming: str | None,
     log_level: Level | int,
 ) -> None:
-    """Do what `headwater debug` does, for `connector.debug()`."""
-    printer = Printer("text", verbose=False)
+    """Do what `headwater debug` does, for `connector.debug()`.
+
+    Errors: SystemExit when the sync did not succeed.
+    """
+    from headwater.cli.one_sync import run_and_print
+    from headwater.cli.printer import Printer
+    from headwater.configuration import check_configuration, find_configuration, read_configuration
+    from headwater.project_sync import Request
+    from headwater.state import dump_state
+
     Logging.LOG_LEVEL = log_level
-    folder = Project(path)
-    with printer.failures():
-        prepare(folder)
-        if configuration is None:
-            values = read_configuration(find_configuration(folder.path, None))
-        else:
-            values = check_configuration(configuration, "the configuration")
-        options = {"naming": naming} if naming else {}
-        start = None if state is None else dump_state(dict(state))
-        run_and_print(folder, connector, values, Request(options=options, state=start), printer)
-
-
-def prepare(project: Project) -> None:
-    """Make the process look to a connector as it would on Fivetran."""
-    for name, value in ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
-    fivetran.install()
-
-
-def run_and_print(
-    project: Project, connector: Connector | None, configuration: dict[str, str], request: Request, printer: Printer
-) -> None:
-    """Run one sync and print how it went; exits 1 when it failed, 130 or 143 when it was interrupted."""
-    redact.learn(configuration)
-    printer.line(f"debugging connector at: {project.path}")
-    printer.line(f"Version: headwater {__version__}")
-    sync = ProjectSync(project, configuration, request, printer)
-    with interrupts() as interrupt:
-        result = sync.run(connector)
-    printer.summary(result)
-    if result.status != "succeeded":
-        leave(interrupt.exit_code if result.status == "interrupted" else 1)
-
-
-class interrupts:  # noqa: N801 - used like a function
-    """Turns the first Ctrl-C or SIGTERM into `Interrupted` in the main thread; the second ends the process."""
-
-    def __init__(self) -> None:
-        self.exit_code = 130
-
-    def __enter__(self) -> interrupts:
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                signal.signal(number, self._handle)
-        return self
-
-    def _handle(self, number: int, _frame: FrameType | None) -> None:
-        for each in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(each, signal.SIG_DFL)
-        self.exit_code = 128 + number
-        raise Interrupted
-
-    def __exit__(self, *_: object) -> None:
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-
-def leave(exit_code: int) -> NoReturn:
-    """End the process without waiting for threads the connector may have left running."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(exit_code)
+    exit_code = run_and_print(
+        path,
+        connector,
+        lambda found: (
+            read_configuration(find_configuration(found.path, None))
+            if configuration is None
+            else check_configuration(configuration, "the configuration")
+        ),
+        lambda: Request(
+            options={"naming": naming} if naming else {},
+            state=None if state is None else dump_state(dict(state)),
+        ),
+        Printer("text", verbose=False, project=path.absolute()),
+    )
+    if exit_code:
+        raise SystemExit(exit_code)

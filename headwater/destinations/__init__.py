@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from headwater.destinations.abc import Destination
 from headwater.errors import ConfigurationError
-from headwater.options import Options
-from headwater.project import Project
 
 __all__ = ["Destination", "open_destination"]
 
 
-def open_destination(options: Options, project: Project) -> Destination:
-    """Make the destination that `options.destination` names; it is not opened yet.
+def open_destination(url: str, *, folder: Path, connection: str, memory_mb: int) -> Destination:
+    """Make the destination that `url` names; it is not opened yet.
+
+    folder      what a relative path in the URL starts from
+    connection  whose state is kept there
+    memory_mb   what the destination may use while it merges
 
     Errors: ConfigurationError for a URL of no known kind.
     """
-    kind, _, rest = options.destination.partition(":")
+    kind, _, rest = url.partition(":")
     if kind == "duckdb" and rest:
         from headwater.destinations.duckdb import DuckDB
 
-        path = project.path / rest.removeprefix("//")
-        return DuckDB(path, connection=options.schema, memory=options.memory_mb * 1_000_000)
+        return DuckDB(folder / rest.removeprefix("//"), connection=connection, memory=memory_mb * 1_000_000)
     if kind == "memory":
         from headwater.destinations.memory import MemoryDestination
 
-        return MemoryDestination()
+        return MemoryDestination(connection)
     raise ConfigurationError(
-        f"destination: {options.destination!r} is of no known kind",
-        hint="Use duckdb:PATH (relative to the project) or memory:.",
+        f"destination: {url!r} is of no known kind", hint="Use duckdb:PATH (relative to the project) or memory:."
     )

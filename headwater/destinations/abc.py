@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Protocol
+
+import pyarrow as pa
 
 from headwater.batch import Batch
 from headwater.schema import Table
@@ -45,7 +48,11 @@ class Destination(Protocol):
         """
 
     def holds(self, table: Table, column: str, kind: ColumnType) -> bool:
-        """Say whether every value of a number column stays the same as `kind`."""
+        """Say whether every value of a number column stays the same as `kind`.
+
+        An integer beyond `LARGEST_EXACT_INTEGER` counts as one that DOUBLE changes, whether it has a float or not:
+        the engine says the same of the integers of a batch.
+        """
 
     def write(self, table: Table, batch: Batch) -> None:
         """Apply `batch`, at most one operation per key; its columns exist and have the table's types.
@@ -54,8 +61,15 @@ class Destination(Protocol):
         writing it twice must leave what writing it once leaves.
         """
 
-    def truncate(self, table: Table) -> None:
-        """Mark every row as deleted, `_fivetran_synced` unchanged; in live mode, remove them all."""
+    def truncate(self, table: Table, *, at: datetime, before: datetime | None = None) -> None:
+        """Mark every row as deleted, `_fivetran_synced` unchanged; in live mode, remove them all.
+
+        at      when: in history mode the time at which the active versions end
+        before  only rows whose `_fivetran_synced` is earlier
+        """
+
+    def active_versions(self, table: Table, keys: pa.Table) -> pa.Table:
+        """Read the active versions of these keys, all columns in the table's types (history mode)."""
 
     def commit(self, state: str) -> Commit:
         """Make everything since the last commit durable together with `state`.

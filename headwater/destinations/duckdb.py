@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import pyarrow as pa
 
 from headwater.batch import Batch
 from headwater.errors import Busy, DestinationError, Fenced, TransientError
-from headwater.schema import DELETED, SYNCED, Mode, Table
+from headwater.schema import ACTIVE, DELETED, END, SYNCED, Mode, Table
 from headwater.state import Commit
 from headwater.types.names import (
     BINARY,
@@ -26,6 +27,7 @@ from headwater.types.names import (
     INT,
     INTEGERS,
     JSON,
+    LARGEST_EXACT_INTEGER,
     LONG,
     NAIVE_DATE,
     NAIVE_DATETIME,
@@ -112,6 +114,7 @@ class DuckDB:
         self._epoch = 0
         self._sequence = 0
         self._state = "{}"
+        self._committed_at: datetime | None = None
 
     # --- open, commit, close
 
@@ -124,10 +127,13 @@ class DuckDB:
         self._epoch = committed.epoch + 1 if committed else 1
         if committed:
             self._state = committed.state
+            self._committed_at = committed.committed_at
             self._execute("UPDATE _headwater.state SET epoch = ? WHERE connection = ?", self._epoch, self._connection)
         else:
             self._execute(
-                "INSERT INTO _headwater.state VALUES (?, ?, 0, '{}', '{}', NULL)", self._connection, self._epoch
+                "INSERT INTO _headwater.state VALUES (?, ?, 0, '{}', '{}', NULL)",
+                self._connection,
+                self._epoch,
             )
         self._execute("COMMIT")
         self._in_transaction = False
@@ -135,7 +141,9 @@ class DuckDB:
 
     def commit(self, state: str) -> Commit:
         self._begin()
-        commit = Commit(self._epoch, self._sequence + 1, state, self._state, datetime.now(UTC))
+        now = datetime.now(UTC)
+        self._committed_at = max(now, self._committed_at or now)
+        commit = Commit(self._epoch, self._sequence + 1, state, self._state, self._committed_at)
         updated = self._fetch(
             "UPDATE _headwater.state SET sequence = ?, state = ?, previous = ?, committed_at = ? "
             "WHERE connection = ? AND epoch = ?",
@@ -169,8 +177,9 @@ class DuckDB:
         )
         if not rows:
             return None
-        *rest, microseconds = rows[0]
-        return Commit(*rest, None if microseconds is None else _EPOCH + timedelta(microseconds=microseconds))
+        epoch, sequence, state, previous, microseconds = rows[0]
+        committed_at = None if microseconds is None else _EPOCH + timedelta(microseconds=microseconds)
+        return Commit(epoch, sequence, state, previous, committed_at)
 
     # --- tables
 
@@ -239,7 +248,7 @@ class DuckDB:
         self._begin()
         if kind.name != DOUBLE or table.columns[column].name not in INTEGERS:
             return True
-        lossy = f"TRY_CAST({quote(column)}::DOUBLE AS HUGEINT) IS DISTINCT FROM {quote(column)}::HUGEINT"
+        lossy = f"{quote(column)} NOT BETWEEN {-LARGEST_EXACT_INTEGER} AND {LARGEST_EXACT_INTEGER}"
         return self._fetch(f"SELECT count(*) FROM {_name(table)} WHERE {lossy}") == [(0,)]
 
     def _record(self, table: Table) -> None:
@@ -255,34 +264,42 @@ class DuckDB:
     def write(self, table: Table, batch: Batch) -> None:
         self._begin()
         if batch.rows is not None:
-            self._delete(table, batch.rows)
-            self._insert(table, batch.rows)
+            with self._registered(batch.rows):
+                self._delete(table)
+                columns = _list(batch.rows.column_names)
+                self._execute(f"INSERT INTO {_name(table)} ({columns}) SELECT {columns} FROM batch")
         for part in batch.changes:
-            self._change(table, part)
+            changed = [name for name in part.column_names if name not in table.primary_key]
+            values = ", ".join(f"{quote(name)} = batch.{quote(name)}" for name in changed)
+            with self._registered(part):
+                self._execute(f"UPDATE {_name(table)} AS old SET {values} FROM batch WHERE {_same(table.primary_key)}")
         if batch.deletes is not None:
-            self._delete(table, batch.deletes)
+            with self._registered(batch.deletes):
+                self._delete(table)
 
-    def truncate(self, table: Table) -> None:
+    def _delete(self, table: Table) -> None:
+        """Remove the rows that have a key of the registered batch."""
+        self._execute(f"DELETE FROM {_name(table)} AS old USING batch WHERE {_same(table.primary_key)}")
+
+    def truncate(self, table: Table, *, at: datetime, before: datetime | None = None) -> None:
         self._begin()
+        earlier, when = (f"AND {SYNCED} < ?", (before,)) if before else ("", ())
         if table.mode == "live":
-            self._execute(f"DELETE FROM {_name(table)}")
+            self._execute(f"DELETE FROM {_name(table)} WHERE TRUE {earlier}", *when)
+        elif table.mode == "history":
+            ended = f"UPDATE {_name(table)} SET {ACTIVE} = FALSE, {END} = ? WHERE {ACTIVE} {earlier}"
+            self._execute(ended, at, *when)
         else:
-            self._execute(f"UPDATE {_name(table)} SET {DELETED} = TRUE WHERE NOT {DELETED}")
+            self._execute(f"UPDATE {_name(table)} SET {DELETED} = TRUE WHERE NOT {DELETED} {earlier}", *when)
 
-    def _insert(self, table: Table, rows: pa.Table) -> None:
-        columns = _list(rows.column_names)
-        self._with(rows, f"INSERT INTO {_name(table)} ({columns}) SELECT {columns} FROM batch")
-
-    def _delete(self, table: Table, rows: pa.Table) -> None:
-        self._with(
-            rows.select(table.primary_key),
-            f"DELETE FROM {_name(table)} AS old USING batch WHERE {_same(table.primary_key)}",
-        )
-
-    def _change(self, table: Table, rows: pa.Table) -> None:
-        changed = [name for name in rows.column_names if name not in table.primary_key]
-        values = ", ".join(f"{quote(name)} = batch.{quote(name)}" for name in changed)
-        self._with(rows, f"UPDATE {_name(table)} AS old SET {values} FROM batch WHERE {_same(table.primary_key)}")
+    def active_versions(self, table: Table, keys: pa.Table) -> pa.Table:
+        self._begin()
+        columns = ", ".join(f"old.{quote(name)}" for name in table.columns)
+        with self._registered(keys):
+            found = self._open_db().execute(
+                f"SELECT {columns} FROM {_name(table)} AS old JOIN batch ON {_same(table.key)} WHERE old.{ACTIVE}"
+            )
+            return found.to_arrow_table()
 
     # --- DuckDB
 
@@ -291,11 +308,13 @@ class DuckDB:
             self._execute("BEGIN")
             self._in_transaction = True
 
-    def _with(self, rows: pa.Table, sql: str) -> None:
+    @contextmanager
+    def _registered(self, rows: pa.Table) -> Iterator[None]:
+        """Let SQL see an Arrow table as `batch`."""
         db = self._open_db()
         db.register("batch", rows)
         try:
-            self._execute(sql)
+            yield
         finally:
             db.unregister("batch")
 
@@ -421,8 +440,8 @@ def _converted(column: str, kind: ColumnType, target: ColumnType) -> str:
 
 def _iso(column: str) -> str:
     """Write a TIMESTAMP as Python does: 'T' between, and six digits of a second or none."""
-    whole = f"strftime({column}, '%Y-%m-%dT%H:%M:%S')"
-    return f"CASE WHEN microsecond({column}) % 1000000 = 0 THEN {whole} ELSE strftime({column}, '%Y-%m-%dT%H:%M:%S.%f') END"
+    whole, exact = (f"strftime({column}, '%Y-%m-%dT%H:%M:%S{rest}')" for rest in ("", ".%f"))
+    return f"CASE WHEN microsecond({column}) % 1000000 = 0 THEN {whole} ELSE {exact} END"
 
 
 def _name(table: Table) -> str:

@@ -33,9 +33,7 @@ from headwater.types.names import (
 
 _FAMILIES = (numeric, text, temporal, binary, json)
 _STRICT: dict[str, Callable[[Any], object]] = {k: v for family in _FAMILIES for k, v in family.STRICT.items()}
-_LENIENT: dict[str, Callable[[Any], object]] = {
-    k: v for family in _FAMILIES for k, v in family.LENIENT.items()
-}
+_LENIENT: dict[str, Callable[[Any], object]] = {k: v for family in _FAMILIES for k, v in family.LENIENT.items()}
 
 # Exact types whose values `lenient` returns unchanged and `pa.array` takes as they are, or raises.
 # A datetime is not among them: Arrow lets year 1 at +05:30 wrap around to a year that no calendar has.

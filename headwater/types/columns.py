@@ -54,6 +54,9 @@ _ARROW: dict[str, pa.DataType] = {
     JSON: pa.string(),
 }
 
+# pyarrow imports pandas, where it is installed, at its first conversion: now, not in the author's first row.
+pa.array([], pa.int64())
+
 # What pyarrow raises when a value does not fit the type it was given.
 _DOES_NOT_FIT = (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, UnicodeEncodeError)
 
@@ -79,9 +82,28 @@ class Column:
     kind: ColumnType | None
 
 
-def convert(
-    values: Sequence[Any], declared: ColumnType | None, kinds: set[type], *, strict: bool = False
-) -> Column:
+def convert_plainly(values: Sequence[Any], declared: ColumnType | None) -> Column | None:
+    """Convert a column whose values Arrow itself reads as we do; None when it must be looked at more closely.
+
+    That is so where the type Arrow finds leaves no doubt: text is `str` or extends it; in a column declared
+    LONG, DOUBLE or BOOLEAN, numpy's numbers are taken as well. An undeclared number may be numpy's,
+    which counts as text (rule A-87).
+    """
+    try:
+        array = pa.array(values)
+    except _DOES_NOT_FIT:
+        return None
+    kind = _PLAIN.get(array.type)
+    if kind == _STRING and JsonText in map(type, values):
+        return None
+    return Column(array, kind) if kind is not None and kind == (declared or _STRING) else None
+
+
+_STRING = ColumnType(STRING)
+_PLAIN = {_ARROW[name]: ColumnType(name) for name in (STRING, LONG, DOUBLE, BOOLEAN)}
+
+
+def convert(values: Sequence[Any], declared: ColumnType | None, kinds: set[type], *, strict: bool = False) -> Column:
     """Convert the values of one column.
 
     kinds   the exact Python types among the values, without NoneType
@@ -109,13 +131,24 @@ def types_among(values: Sequence[Any]) -> set[type]:
     return kinds
 
 
-def _from_text(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
+def _dates_from_text(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
     return pa.array(values, pa.string()).cast(kind)
+
+
+def _datetimes_from_text(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
+    """Let Arrow read ISO 8601: it refuses a missing or superfluous zone and a seventh digit."""
+    texts = pa.array(values, pa.string())
+    if not pc.all(pc.equal(pc.utf8_slice_codeunits(texts, 16, 17), ":")).as_py():
+        raise pa.ArrowInvalid("a datetime without seconds")
+    return _within_the_calendar(texts.cast(kind))
 
 
 def _datetimes(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
     """Convert datetimes at once; one whose UTC time lies outside the calendar would wrap around."""
-    array = pa.array(values, kind)
+    return _within_the_calendar(pa.array(values, kind))
+
+
+def _within_the_calendar(array: pa.Array) -> pa.Array:
     ends = pc.min_max(array.cast(pa.int64())).as_py()
     if ends["min"] is not None and not _FIRST_MICROSECOND <= ends["min"] <= ends["max"] <= _LAST_MICROSECOND:
         raise OverflowError("a datetime lies outside the years 1 to 9999 in UTC")
@@ -135,18 +168,15 @@ def _float32(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
     return narrow
 
 
-def _direct_conversions() -> dict[
-    tuple[str, frozenset[type]], Callable[[Sequence[Any], pa.DataType], pa.Array]
-]:
+def _direct_conversions() -> dict[tuple[str, frozenset[type]], Callable[[Sequence[Any], pa.DataType], pa.Array]]:
     conversions = {
         (name, frozenset({kind})): _float32 if name == FLOAT else pa.array
         for name, kinds in coerce.DIRECT.items()
         for kind in kinds
     }
-    # Arrow reads ISO 8601 as we do, and refuses a missing or superfluous zone and a seventh digit.
-    conversions[(UTC_DATETIME, frozenset({str}))] = _from_text
-    conversions[(NAIVE_DATETIME, frozenset({str}))] = _from_text
-    conversions[(NAIVE_DATE, frozenset({str}))] = _from_text
+    conversions[(UTC_DATETIME, frozenset({str}))] = _datetimes_from_text
+    conversions[(NAIVE_DATETIME, frozenset({str}))] = _datetimes_from_text
+    conversions[(NAIVE_DATE, frozenset({str}))] = _dates_from_text
     conversions[(UTC_DATETIME, frozenset({datetime}))] = _datetimes
     conversions[(NAIVE_DATETIME, frozenset({datetime}))] = _datetimes
     conversions[(JSON, frozenset({JsonText}))] = pa.array
@@ -274,9 +304,7 @@ def _not_unicode(texts: Sequence[str | None]) -> ValueRefused:
             try:
                 text.encode()
             except UnicodeEncodeError:
-                return ValueRefused(
-                    position, text, "expected text that is valid Unicode; it holds a lone surrogate"
-                )
+                return ValueRefused(position, text, "expected text that is valid Unicode; it holds a lone surrogate")
     raise AssertionError("every text is Unicode")
 
 

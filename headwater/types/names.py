@@ -52,6 +52,9 @@ INTEGER_DIGITS = {SHORT: 5, INT: 10, LONG: 19}
 INTEGERS = tuple(INTEGER_DIGITS)
 FLOATS = (FLOAT, DOUBLE)
 
+# From here to its negative every integer has a float of its own; beyond, Arrow counts none as exact.
+LARGEST_EXACT_INTEGER = 2**53
+
 
 def promote(one: ColumnType, other: ColumnType) -> ColumnType:
     """Choose the narrowest type that holds the values of both without loss.

@@ -83,9 +83,7 @@ class Server:
                 self.send_response(reply.status)
                 for name, value in reply.headers.items():
                     self.send_header(name, value)
-                self.send_header(
-                    "Content-Length", str(len(content) if reply.length is None else reply.length)
-                )
+                self.send_header("Content-Length", str(len(content) if reply.length is None else reply.length))
                 self.end_headers()
                 if self.command != "HEAD":
                     self.wfile.write(content[: len(content) // 2])

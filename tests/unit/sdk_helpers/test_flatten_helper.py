@@ -24,15 +24,17 @@ def test_objects_become_columns_and_lists_become_child_tables() -> None:
         "tags": ["x", None],
     }
 
+    item, discount = "orders_items_position", "orders_items_discounts_position"
+
     assert list(Flattener("orders", ["id"]).rows(order)) == [
         ("orders", {"id": 7, "buyer_name": "Ada", "buyer_address_city": "London", "note": None}),
-        ("orders_items", {"orders_id": 7, "orders_items_position": 0, "sku": "a"}),
-        ("orders_items_discounts", {"orders_id": 7, "orders_items_position": 0, "orders_items_discounts_position": 0, "off": 1}),
-        ("orders_items_discounts", {"orders_id": 7, "orders_items_position": 0, "orders_items_discounts_position": 1, "off": 2}),
-        ("orders_items", {"orders_id": 7, "orders_items_position": 1, "sku": "b"}),
+        ("orders_items", {"orders_id": 7, item: 0, "sku": "a"}),
+        ("orders_items_discounts", {"orders_id": 7, item: 0, discount: 0, "off": 1}),
+        ("orders_items_discounts", {"orders_id": 7, item: 0, discount: 1, "off": 2}),
+        ("orders_items", {"orders_id": 7, item: 1, "sku": "b"}),
         ("orders_tags", {"orders_id": 7, "orders_tags_position": 0, "value": "x"}),
         ("orders_tags", {"orders_id": 7, "orders_tags_position": 1, "value": None}),
-    ]  # fmt: skip
+    ]
 
 
 def test_the_schema_names_every_table_and_its_key() -> None:

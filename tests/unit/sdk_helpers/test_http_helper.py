@@ -5,7 +5,10 @@ import json
 import logging
 import os
 import random
+import shutil
 import socket
+import subprocess
+import sys
 import threading
 import traceback
 from collections.abc import Callable
@@ -17,6 +20,7 @@ from typing import Any
 import pytest
 import requests
 
+from sdk_helpers import http
 from sdk_helpers.auth import ApiKey, Basic, Bearer
 from sdk_helpers.http import (
     AccessDenied,
@@ -113,9 +117,7 @@ def test_a_request_carries_what_was_said_and_leaves_out_none() -> None:
 def test_every_method_reaches_the_server() -> None:
     with served(b"") as server:
         api = client(server)
-        statuses = [
-            call("x").status_code for call in (api.get, api.post, api.put, api.patch, api.delete, api.head)
-        ]
+        statuses = [call("x").status_code for call in (api.get, api.post, api.put, api.patch, api.delete, api.head)]
 
     assert statuses == [200] * 6
     assert [asked.method for asked in server.asked] == ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"]
@@ -245,7 +247,20 @@ def test_json_in_the_encodings_that_servers_use(body: bytes, kind: str, value: A
         Reply(b"[1]", headers={"Content-Encoding": "br"}),
     ],
     ids=(
-        ["truncated", "html", "empty", "deep", "huge-int", "not-utf8", "charset", "short", "torn-gzip", "bad-crc", "no-gzip", "brotli"]
+        [
+            "truncated",
+            "html",
+            "empty",
+            "deep",
+            "huge-int",
+            "not-utf8",
+            "charset",
+            "short",
+            "torn-gzip",
+            "bad-crc",
+            "no-gzip",
+            "brotli",
+        ]
     ),
 )
 def test_a_body_that_is_not_one_whole_json_value_is_an_error_after_the_retries(reply: Reply) -> None:
@@ -359,11 +374,7 @@ def test_the_quota_in_the_headers(headers: dict[str, str], seconds: float | None
 @pytest.mark.parametrize("form", ["seconds", "date"])
 def test_a_429_is_waited_for_as_demanded(form: str) -> None:
     clock = Clock()
-    value = (
-        "90"
-        if form == "seconds"
-        else (clock.now() + timedelta(seconds=90)).strftime("%a, %d %b %Y %H:%M:%S GMT")
-    )
+    value = "90" if form == "seconds" else (clock.now() + timedelta(seconds=90)).strftime("%a, %d %b %Y %H:%M:%S GMT")
     with served(Reply(b"", 429, {"Retry-After": value}), [1]) as server:
         assert client(server, clock).get_json("x") == [1]
 
@@ -395,6 +406,15 @@ def test_the_last_call_of_a_quota_makes_the_next_one_wait() -> None:
         first, between, second = api.get_json("x"), clock.seconds, api.get_json("x")
 
     assert (first, between, second, clock.seconds) == ([1], 0, [2], 20)
+
+
+def test_a_wait_for_the_quota_does_not_count_as_the_servers_time() -> None:
+    clock = Clock()
+    with served(Reply([1], headers={"RateLimit-Remaining": "0", "RateLimit-Reset": "700"}), [2]) as server:
+        api = client(server, clock, limits=Limits(total_seconds=60))
+        values = [api.get_json("x"), api.get_json("x")]
+
+    assert (values, clock.seconds) == ([[1], [2]], 700)
 
 
 def test_calls_keep_to_a_rate_limit_by_count_with_retries_counted() -> None:
@@ -462,9 +482,7 @@ def test_a_post_that_never_reached_the_server_is_tried_again() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     clock = Clock()
-    api = ApiClient(
-        f"http://127.0.0.1:{port}", backoff=Backoff(attempts=4, sleep=clock.sleep, clock=clock.monotonic)
-    )
+    api = ApiClient(f"http://127.0.0.1:{port}", backoff=Backoff(attempts=4, sleep=clock.sleep, clock=clock.monotonic))
     with pytest.raises(NoAnswer, match="Connection refused") as raised:
         api.post("x")
 
@@ -503,14 +521,19 @@ def test_a_redirect_on_the_same_host_keeps_the_credentials() -> None:
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_to_another_host_is_refused(status: int) -> None:
-    with served([1]) as other, served(Reply(b"", status, {"Location": f"{other.url}/x"})) as server:
-        with pytest.raises(HostRefused, match="other_hosts"):
-            client(server, **CREDENTIALS).get("x")
+    with (
+        served([1]) as other,
+        served(Reply(b"", status, {"Location": f"{other.url}/x"})) as server,
+        pytest.raises(HostRefused, match="other_hosts"),
+    ):
+        client(server, **CREDENTIALS).get("x")
 
     assert (len(server.asked), other.asked) == (1, [])
 
 
-@pytest.mark.parametrize("location", ["file:///etc/passwd", "ftp://x.test/", "//x.test", "javascript:alert(1)"])
+@pytest.mark.parametrize(
+    "location", ["file:///etc/passwd", "ftp://x.test/", "//x.test", "javascript:alert(1)", "http://[", "//x:99999"]
+)
 def test_a_redirect_to_what_is_no_http_url_is_refused(location: str) -> None:
     with served(Reply(b"", 302, {"Location": location})) as server, pytest.raises(HostRefused):
         client(server).get("x")
@@ -528,9 +551,7 @@ def test_a_host_that_is_allowed_gets_no_credentials() -> None:
 
 def test_a_key_in_the_query_does_not_follow_to_another_host() -> None:
     with served([1]) as other, served([1]) as server:
-        client(server, auth=ApiKey("k-12345", query="api_key"), other_hosts=[other.address]).get(
-            f"{other.url}/y"
-        )
+        client(server, auth=ApiKey("k-12345", query="api_key"), other_hosts=[other.address]).get(f"{other.url}/y")
 
     assert other.asked[0].params == {}
 
@@ -552,6 +573,38 @@ def test_passwords_of_netrc_are_not_sent(tmp_path: Path, monkeypatch: pytest.Mon
 
     assert "authorization" not in server.asked[0].headers
     assert "authorization" in server.asked[1].headers  # what requests alone would do
+
+
+@pytest.mark.parametrize(
+    ("base",                  "url",                        "home"),
+    [
+        ("https://x.test",        "https://X.TEST:443/a",       True),
+        ("http://x.test",         "https://x.test/a",           True),
+        ("https://x.test",        "http://x.test/a",            None),
+        ("https://x.test",        "https://x.test:8443/a",      None),
+        ("http://x.test:8080",    "https://x.test/a",           None),
+        ("https://x.test",        "https://sub.x.test/a",       None),
+        ("https://x.test",        "https://x.test@evil.test/",  None),
+        ("https://x.test",        "https://x.test.evil.test/",  None),
+        ("https://x.test",        "https://files.test/a",       False),
+        ("https://x.test",        "http://files.test/a",        None),
+        ("https://x.test",        "https://files.test:8443/a",  None),
+        ("http://x.test",         "http://files.test/a",        False),
+    ],
+)  # fmt: skip
+def test_credentials_are_for_one_origin_and_never_go_from_tls_to_none(base: str, url: str, home: bool | None) -> None:
+    api = ApiClient(base, other_hosts=["Files.test"])
+    if home is None:
+        with pytest.raises(HostRefused):
+            api.home(url)
+    else:
+        assert api.home(url) is home
+
+
+def test_a_flood_of_headers_is_no_answer() -> None:
+    reply = Reply(b"[1]", headers={f"X-{n}": "1" for n in range(200)})
+    with served(reply) as server, pytest.raises(NoAnswer, match="100 headers"):
+        client(server, backoff=Backoff(attempts=1)).get("x")
 
 
 def test_redirects_in_a_circle_end() -> None:
@@ -627,7 +680,7 @@ FAILURES: dict[str, Callable[[Server], Any]] = {
     "no json": lambda server: client(server, auth=ApiKey("kkey-123", query="k")).get_json("html"),
     "client header": lambda server: client(server, headers={"X-Auth-Token": "kkey-123"}).get("echo"),
     "basic": lambda server: client(server, auth=("ann", "kkey-123")).get("echo"),
-    "parameter": lambda server: client(server).get("400", params={"api_key": "kkey-123"}),
+    "parameter": lambda server: client(server).get("x", params={"api_key": "kkey-123"}),
     "refused": lambda server: ApiClient("http://127.0.0.1:9", auth=ApiKey("kkey-123", query="k"),
                                         backoff=Backoff(attempts=1)).get("x"),
     "reset": lambda server: client(server, auth=ApiKey("kkey-123", query="k"), backoff=Backoff(attempts=1)).get("cut"),
@@ -653,11 +706,7 @@ def test_no_failure_shows_the_key(failure: str, caplog: pytest.LogCaptureFixture
 
     with Server(answer) as server, pytest.raises(ApiError) as raised:
         FAILURES[failure](server)
-    shown = (
-        "".join(traceback.format_exception(raised.value))
-        + repr(raised.value)
-        + caplog.text
-    )
+    shown = "".join(traceback.format_exception(raised.value)) + repr(raised.value) + caplog.text
     contexts = repr(raised.value.__context__) + repr(raised.value.__cause__)
 
     # The line of this file that makes the call is part of a traceback; what the helpers say comes after it.
@@ -700,3 +749,29 @@ def test_certificates_of_the_environment_are_used(monkeypatch: pytest.MonkeyPatc
         ApiClient("https://127.0.0.1:9", backoff=Backoff(attempts=1)).get("x")
 
     assert os.environ["REQUESTS_CA_BUNDLE"]
+
+
+@pytest.mark.parametrize(
+    ("module", "siblings"),
+    [
+        ("settings", []),
+        ("retry", []),
+        ("threads", []),
+        ("http", ["retry"]),
+        ("auth", ["http", "retry"]),
+        ("paging", ["http", "retry"]),
+    ],
+)
+def test_a_module_copied_beside_a_connector_needs_only_the_siblings_it_names(
+    module: str, siblings: list[str], tmp_path: Path
+) -> None:
+    source = Path(http.__file__).parent
+    copies = tmp_path / "sdk_helpers"
+    copies.mkdir()
+    for name in ["__init__", module, *siblings]:
+        shutil.copy(source / f"{name}.py", copies)
+    script = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import sdk_helpers.{module} as m; print(m.__file__)"
+    # -I: without the checkout, which the current folder and PYTHONPATH would bring in.
+    done = subprocess.run([sys.executable, "-I", "-c", script], cwd=tmp_path, capture_output=True, text=True)
+
+    assert (done.stdout.strip(), done.stderr) == (str(copies / f"{module}.py"), "")

@@ -95,6 +95,14 @@ def test_a_demanded_wait_is_kept_and_little_more() -> None:
     assert 120 <= clock.seconds <= 120.1
 
 
+def test_a_demanded_wait_of_nothing_is_no_reason_to_hammer() -> None:
+    clock = Clock()
+
+    backoff(clock).call(failing(Busy(0), Busy(0)), on=Busy)
+
+    assert clock.seconds >= 0.5 + 1
+
+
 def test_a_demanded_wait_that_is_too_long_raises_at_once() -> None:
     clock = Clock()
 
@@ -135,9 +143,7 @@ def test_the_decorator_keeps_name_and_arguments() -> None:
     assert (add.__name__, add.__doc__, add(1, b=2)) == ("add", "Sum.", 3)
 
 
-@pytest.mark.parametrize(
-    "wrong", [{"attempts": 0}, {"first_wait_seconds": -1}, {"total_seconds": float("nan")}]
-)
+@pytest.mark.parametrize("wrong", [{"attempts": 0}, {"first_wait_seconds": -1}, {"total_seconds": float("nan")}])
 def test_a_backoff_that_cannot_be_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         Backoff(**wrong)

@@ -1,0 +1,1 @@
+"""The customer database: reading it, and cleaning what it gives."""

@@ -1,0 +1,94 @@
+"""One sync with all that is shown of it: what `headwater debug` and `connector.debug()` share."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+from headwater import __version__
+from headwater.cli.exit_calls import warnings_of
+from headwater.cli.interrupts import Interrupts
+from headwater.cli.printer import Printer
+from headwater.compat import fivetran
+from headwater.connector import Connector
+from headwater.errors import ConfigurationError
+from headwater.log import Logging, redact
+from headwater.project import Project
+from headwater.project_sync import ProjectSync, Request
+from headwater.state import load_state
+from headwater.sync import Interrupted
+
+# What a connector finds in its environment on Fivetran, with the values of a local run (rule E-01).
+ENVIRONMENT = {
+    "FIVETRAN_CONNECTION_ID": "test_connection_id",
+    "FIVETRAN_DEPLOYMENT_MODEL": "local_debug",
+    "FIVETRAN_GROUP_ID": "test_group_id",
+    "FIVETRAN_CONNECTION_NAME": "test_connection_name",
+}
+
+
+def run_and_print(
+    path: Path,
+    connector: Connector | None,
+    configuration: Callable[[Project], dict[str, str]],
+    request: Callable[[], Request],
+    printer: Printer,
+) -> int:
+    """Run one sync and print how it went; give the exit code: 0, 1 failed, 130 or 143 interrupted.
+
+    connector      left out, the project's connector.py is imported
+    configuration  finds and checks the configuration of the project; its errors are the sync's
+    request        reads what is asked of the sync; the same
+    """
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    fivetran.install()
+    with Interrupts() as interrupts:
+        try:
+            project = Project(path)
+            values = configuration(project)
+            redact.learn(values)
+            printer.line(f"debugging connector at: {project.path}")
+            printer.line(f"Version: headwater {__version__}")
+            for warning in warnings_of(project.path / "connector.py"):
+                Logging.warning(warning)
+            with printer.running():
+                result = ProjectSync(project, values, request(), printer).run(connector)
+        except (Interrupted, KeyboardInterrupt):
+            printer.interrupted()
+            return interrupts.exit_code
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - connector.py may raise anything when it is imported
+            printer.failed(error, None, {"status": "failed"})
+            return 1
+    printer.summary(result)
+    if result.status == "interrupted":
+        return interrupts.exit_code
+    return 0 if result.status == "succeeded" else 1
+
+
+def read_state(path: Path) -> str:
+    """Read the text of a file that holds a state.
+
+    Errors: ConfigurationError when it cannot be read or is no JSON object.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"the state cannot be read: {error}") from error
+    load_state(text, str(path))
+    return text
+
+
+def leave(exit_code: int) -> NoReturn:
+    """End the process, without waiting for threads that the connector has left running."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    left = [each for each in threading.enumerate() if each is not threading.main_thread()]
+    # An interrupted update() goes on in its thread; so may any other that is not a daemon's.
+    if exit_code > 1 or any(not each.daemon for each in left):
+        os._exit(exit_code)
+    sys.exit(exit_code)

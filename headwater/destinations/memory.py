@@ -1,0 +1,213 @@
+"""In memory: the contract of a destination in its fewest words, for `memory:` and for tests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+
+from headwater.batch import Batch
+from headwater.errors import DestinationError, Fenced
+from headwater.schema import ACTIVE, DELETED, END, SYNCED, Table
+from headwater.state import Commit
+from headwater.types.columns import arrow_type, cast
+from headwater.types.names import DOUBLE, INTEGERS, LARGEST_EXACT_INTEGER, ColumnType
+
+Row = dict[str, Any]
+Key = tuple[Any, ...]
+
+
+@dataclass(slots=True)
+class _Stored:
+    table: Table
+    rows: dict[Key, Row] = field(default_factory=dict)
+
+    def copy(self) -> _Stored:
+        return _Stored(_copy(self.table), dict(self.rows))
+
+
+@dataclass(slots=True)
+class Warehouse:
+    """What commits have made durable; it outlives the destinations that are opened on it."""
+
+    stored: dict[tuple[str, str], _Stored] = field(default_factory=dict)
+    epochs: dict[str, int] = field(default_factory=dict)
+    commits: dict[str, Commit] = field(default_factory=dict)
+
+
+class MemoryDestination:
+    """One connection's tables as dicts of rows, keyed by primary key.
+
+    connection  whose state this is
+    warehouse   where commits go; give two destinations the same one to let the second take over
+
+    >>> with_nothing_in_it = MemoryDestination("tester")
+    >>> with_nothing_in_it.tables()
+    {}
+    """
+
+    folds_case = False
+
+    def __init__(self, connection: str = "tester", *, warehouse: Warehouse | None = None) -> None:
+        self._connection = connection
+        self._warehouse = warehouse or Warehouse()
+        self._changed: dict[tuple[str, str], _Stored] = {}
+        self._epoch: int | None = None
+        self._sequence = 0
+
+    # --- what a test asks
+
+    def rows(self, name: str, schema: str = "tester") -> list[Row]:
+        """Give the committed rows of a table as dicts, system columns included; copies, in the order in which
+        their keys first came.
+
+        Errors: KeyError when no commit has made the table.
+        """
+        return [dict(row) for row in self._warehouse.stored[schema, name].rows.values()]
+
+    def tables(self) -> dict[str, Table]:
+        """Give the committed tables, by `schema.name`."""
+        return {f"{schema}.{name}": _copy(stored.table) for (schema, name), stored in self._warehouse.stored.items()}
+
+    # --- open, commit, close
+
+    def open(self) -> tuple[int, Commit | None]:
+        self._epoch = self._warehouse.epochs.get(self._connection, 0) + 1
+        self._warehouse.epochs[self._connection] = self._epoch
+        self._sequence = 0
+        return self._epoch, self._warehouse.commits.get(self._connection)
+
+    def commit(self, state: str) -> Commit:
+        epoch = self._require_open()
+        if self._warehouse.epochs[self._connection] != epoch:
+            raise Fenced(f"a newer sync has taken over the connection {self._connection}; this one changed nothing")
+        before = self._warehouse.commits.get(self._connection)
+        self._sequence += 1
+        commit = Commit(epoch, self._sequence, state, before.state if before else "{}", datetime.now(UTC))
+        self._warehouse.stored |= self._changed
+        self._warehouse.commits[self._connection] = commit
+        self._changed = {}
+        return commit
+
+    def close(self) -> None:
+        self._epoch = None
+        self._changed = {}
+
+    # --- tables
+
+    def describe_table(self, schema: str, name: str) -> Table | None:
+        self._require_open()
+        stored = self._changed.get((schema, name)) or self._warehouse.stored.get((schema, name))
+        return None if stored is None else _copy(stored.table)
+
+    def create_table(self, table: Table) -> None:
+        if self.describe_table(table.schema, table.name) is not None:
+            raise DestinationError(f"{table}: the table exists already")
+        self._changed[table.schema, table.name] = _Stored(_copy(table))
+
+    def alter_table(self, table: Table, *, add: Mapping[str, ColumnType], retype: Mapping[str, ColumnType]) -> None:
+        stored = self._touch(table)
+        before = stored.table.columns
+        for name, kind in retype.items():
+            values = pa.array([row[name] for row in stored.rows.values()], arrow_type(before[name]))
+            widened = cast(values, before[name], kind).to_pylist()
+            stored.rows = {
+                key: {**row, name: value} for (key, row), value in zip(stored.rows.items(), widened, strict=True)
+            }
+        stored.table = replace(stored.table, columns={**before, **retype, **add})
+        blank = dict.fromkeys(add)
+        rows = ({**row, **blank} for row in stored.rows.values())
+        stored.rows = {_key(stored.table, row): row for row in rows}
+
+    def holds(self, table: Table, column: str, kind: ColumnType) -> bool:
+        stored = self._touch(table)
+        if kind.name != DOUBLE or stored.table.columns[column].name not in INTEGERS:
+            return True
+        values = [row[column] for row in stored.rows.values() if row[column] is not None]
+        return all(-LARGEST_EXACT_INTEGER <= value <= LARGEST_EXACT_INTEGER for value in values)
+
+    # --- rows
+
+    def write(self, table: Table, batch: Batch) -> None:
+        stored = self._touch(table)
+        _require_fits(stored.table, batch)
+        blank = dict.fromkeys(stored.table.columns)
+        for row in _rows(batch.rows):
+            stored.rows[_key(table, row)] = {**blank, **row}
+        for part in batch.changes:
+            for row in _rows(part):
+                key = _key(table, row)
+                if key in stored.rows:
+                    stored.rows[key] = {**stored.rows[key], **row}
+        for row in _rows(batch.deletes):
+            stored.rows.pop(_key(table, row), None)
+
+    def truncate(self, table: Table, *, at: datetime, before: datetime | None = None) -> None:
+        stored = self._touch(table)
+        for key, row in list(stored.rows.items()):
+            if before is not None and row[SYNCED] >= before:
+                continue
+            if table.mode == "live":
+                del stored.rows[key]
+            elif table.mode == "soft_delete":
+                stored.rows[key] = {**row, DELETED: True}
+            elif row[ACTIVE]:
+                stored.rows[key] = {**row, ACTIVE: False, END: at}
+
+    def active_versions(self, table: Table, keys: pa.Table) -> pa.Table:
+        wanted = {tuple(row.values()) for row in keys.select(table.key).to_pylist()}
+        rows = [
+            row
+            for row in self._touch(table).rows.values()
+            if row[ACTIVE] and tuple(row[name] for name in table.key) in wanted
+        ]
+        types = {name: arrow_type(kind) for name, kind in table.columns.items()}
+        return pa.table({name: pa.array([row[name] for row in rows], kind) for name, kind in types.items()})
+
+    # --- behind them
+
+    def _require_open(self) -> int:
+        if self._epoch is None:
+            raise DestinationError("the destination in memory is not open")
+        return self._epoch
+
+    def _touch(self, table: Table) -> _Stored:
+        """Take a table into the open transaction."""
+        self._require_open()
+        key = (table.schema, table.name)
+        if key not in self._changed:
+            if key not in self._warehouse.stored:
+                raise DestinationError(f"{table}: there is no such table")
+            self._changed[key] = self._warehouse.stored[key].copy()
+        return self._changed[key]
+
+
+def _copy(table: Table) -> Table:
+    return replace(table, columns=dict(table.columns))
+
+
+def _rows(part: pa.Table | None) -> list[Row]:
+    rows: list[Row] = [] if part is None else part.to_pylist()
+    return rows
+
+
+def _key(table: Table, row: Row) -> Key:
+    """Give a row's key; two NaN are one key, as in a warehouse."""
+    values = (row[name] for name in table.primary_key)
+    return tuple("NaN" if value != value else value for value in values)
+
+
+def _require_fits(table: Table, batch: Batch) -> None:
+    """Check what the engine promises of a batch: a test must not pass on what a real destination would refuse."""
+    keys: list[Key] = []
+    for part in batch.parts:
+        for column in part.schema:
+            assert column.name in table.columns, f"{table}.{column.name}: there is no such column"
+            expected = arrow_type(table.columns[column.name])
+            assert column.type == expected, f"{table}.{column.name}: {column.type} came for {expected}"
+        keys += [_key(table, row) for row in part.select(table.primary_key).to_pylist()]
+    assert len(keys) == len(set(keys)), f"{table}: a batch holds a key twice"
+    assert all(value is not None for key in keys for value in key), f"{table}: a batch holds a key that is NULL"

@@ -1,0 +1,74 @@
+"""`headwater` itself: help, version, names that are near a command, and how little it imports."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from headwater.cli import COMMANDS
+from tests.cli.cli_project import CliProject
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["--version"], ["help"], ["help", "debug"], ["debug", "--help"], ["reset", "--help"],
+     ["show", "--help"], ["python", "--help"], ["version"]],
+    ids=" ".join,
+)  # fmt: skip
+def test_help_and_version_load_nothing_heavy(arguments: list[str]) -> None:
+    program = (
+        "import json, sys, headwater.cli\n"
+        f"sys.argv = ['headwater', *{arguments!r}]\n"
+        "try:\n"
+        "    headwater.cli.main()\n"
+        "except SystemExit as end:\n"
+        "    print(json.dumps([end.code, sorted(sys.modules)]), file=sys.stderr)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    code, modules = json.loads(done.stderr)
+
+    assert code == 0
+    assert done.stdout.startswith(("Usage: headwater", "headwater 0.1.0\n"))
+    assert {"duckdb", "pyarrow", "rich", "requests", "numpy", "pandas", "sqlite3"} & set(modules) == set()
+
+
+def test_help_names_every_command_and_each_explains_itself(project: CliProject) -> None:
+    listed = project.run("--help").out
+
+    assert [name for name in COMMANDS if f"  {name} " not in listed] == []
+    assert project.run("help", "show").out == project.run("show", "--help").out
+
+
+WRONG = [
+    # what was typed                    the last line of what is said
+    (["debgu"],                         "Error: unknown command 'debgu': did you mean 'debug'?\n"),
+    (["run"],                           "Error: unknown command 'run': did you mean 'debug'?\n"),
+    (["RESET"],                         "Error: unknown command 'RESET': did you mean 'reset'?\n"),
+    (["xyzzy"],                         "Error: unknown command 'xyzzy'\n"),
+    (["help", "shwo"],                  "Error: unknown command 'shwo': did you mean 'show'?\n"),
+    (["--verbose"],                     "Error: No such option '--verbose'.\n"),
+    (["debug", "--confguration", "x"],  "Error: No such option '--confguration'. Did you mean '--configuration'?\n"),
+    (["debug", "--naming", "OTHER"],    "Error: Invalid value for '--naming': 'OTHER' is not one of 'FIVETRAN', 'SOURCE'.\n"),
+    (["debug", "--max-rows", "0"],      "Error: Invalid value for '--max-rows': 0 is not in the range x>=1.\n"),
+    (["show", "--sql", "SELECT 1", "t"], "Error: give TABLE or --sql, not both\n"),
+    (["show", "a", "b", "c"],           "Error: give at most a PROJECT and a TABLE\n"),
+    (["python", "nowhere.py"],          "Error: Invalid value for 'FILE': File 'nowhere.py' does not exist.\n"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("arguments", "said"), WRONG, ids=[" ".join(arguments) for arguments, _ in WRONG])
+def test_wrong_usage_exits_2_and_says_what_was_meant(project: CliProject, arguments: list[str], said: str) -> None:
+    outcome = project.run(*arguments)
+
+    assert outcome.err.splitlines(keepends=True)[-1] == said
+    assert (outcome.code, outcome.out) == (2, "")
+
+
+def test_no_command_at_all_shows_the_help(project: CliProject) -> None:
+    outcome = project.run()
+
+    assert outcome.err.startswith("Usage: headwater [OPTIONS] COMMAND")
+    assert (outcome.code, outcome.out) == (2, "")

@@ -1,0 +1,128 @@
+"""One example, played: its syncs undisturbed, each with a copy of what was there before it, and killed ones."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from headwater.testing import Received, ReplayServer
+from headwater.testing.replay import PLACEHOLDER
+from tests.examples.command import Output, debug, debug_killed_after, write_configuration
+from tests.examples.example import Example, ExpectedSync
+from tests.examples.warehouse import Document, read_warehouse
+
+_NOT_COPIED = shutil.ignore_patterns("files", "replay", "expected", "__pycache__")
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """One sync that ran to its end.
+
+    state_copy  what files/state.json held afterwards
+    refused     requests the recorded answers did not know
+    """
+
+    expected: ExpectedSync
+    output: Output
+    left: Document
+    state_copy: object
+    refused: list[Received]
+
+
+class Rehearsal:
+    """Plays an example in copies below `folder`, against one server, so that addresses stay the same.
+
+    played  the syncs of example.toml, one after the other
+    """
+
+    def __init__(self, example: Example, folder: Path) -> None:
+        self.example = example
+        self._folder = folder
+        first = next((sync.replay for sync in example.syncs if sync.replay), None)
+        self._server = ReplayServer(first) if first else None
+        self._python_path = _hide_what_is_not_required(example, folder / "not_installed")
+        self.played: list[Played] = []
+
+    def __enter__(self) -> Self:
+        if self._server:
+            self._server.__enter__()
+        project = self._folder / "undisturbed"
+        shutil.copytree(self.example.folder, project, ignore=_NOT_COPIED)
+        write_configuration(project, self._configuration())
+        for number, sync in enumerate(self.example.syncs, start=1):
+            shutil.copytree(project, self._before(number))
+            self.played.append(self._play(project, sync))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._server:
+            self._server.__exit__(kind, error, trace)
+
+    def killed(self, number: int, checkpoint: int) -> tuple[Output, Document, Played, int]:
+        """Kill sync `number` after a checkpoint and start the command again.
+
+        Gives what the killed command printed and left, the second start, and the number of the sync that this was:
+        the same one, or, when all of the killed one had been committed before it died, the one after it.
+        """
+        project = self._folder / f"killed-{number}-{checkpoint}"
+        shutil.copytree(self._before(number), project)
+        self._serve(self.example.syncs[number - 1])
+        output = debug_killed_after(project, checkpoint, python_path=self._python_path)
+        left = self._read(project)
+        was_complete = left == self.played[number - 1].left
+        again = min(number + was_complete, len(self.played))
+        played = self._play(project, self.example.syncs[again - 1])
+        shutil.rmtree(project)
+        return output, left, played, again
+
+    def _play(self, project: Path, sync: ExpectedSync) -> Played:
+        self._serve(sync)
+        output = debug(project, python_path=self._python_path)
+        state_copy = project / "files" / "state.json"
+        return Played(
+            sync,
+            output,
+            self._read(project),
+            json.loads(self.without_address(state_copy.read_text(encoding="utf-8"))),
+            self._server.refused if self._server else [],
+        )
+
+    def _read(self, project: Path) -> Document:
+        document = read_warehouse(project, varying_columns=self.example.varying_columns)
+        without_address: Document = json.loads(self.without_address(json.dumps(document)))
+        return without_address
+
+    def _serve(self, sync: ExpectedSync) -> None:
+        if self._server and sync.replay:
+            self._server.serve(sync.replay)
+
+    def without_address(self, text: str) -> str:
+        """Put `{replay}` where the server's address stands: no two runs share it."""
+        return text.replace(self._server.url, PLACEHOLDER) if self._server else text
+
+    def _configuration(self) -> dict[str, str]:
+        address = self._server.url if self._server else PLACEHOLDER
+        values = self.example.configuration.items()
+        return {name: value.replace(PLACEHOLDER, address) for name, value in values}
+
+    def _before(self, number: int) -> Path:
+        return self._folder / f"before-{number}"
+
+
+def _hide_what_is_not_required(example: Example, folder: Path) -> Path:
+    """Make a folder that hides pandas from an example that does not require it.
+
+    So the example runs as where only its requirements are installed; and each command saves the two
+    seconds that pyarrow takes to import a pandas it finds.
+    """
+    folder.mkdir()
+    if "pandas" not in example.requirements:
+        lines = "raise ModuleNotFoundError('requirements.txt does not name pandas', name='pandas')\n"
+        (folder / "pandas.py").write_text(lines, encoding="utf-8")
+    return folder

@@ -1,0 +1,98 @@
+"""Every example, run as a reader runs it, and killed where it hurts."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.examples.example import Example, distributions_of, find_examples
+from tests.examples.rehearsal import Rehearsal
+from tests.examples.warehouse import written
+
+EXAMPLES = find_examples()
+FILES = ("connector.py", "configuration.json", "README.md", "requirements.txt")
+
+each_example = pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
+each_rehearsal = pytest.mark.parametrize(
+    "rehearsal", EXAMPLES, ids=lambda example: example.name, indirect=True, scope="module"
+)
+
+
+@each_example
+def test_example_has_all_its_files(example: Example) -> None:
+    missing = [name for name in FILES if not (example.folder / name).is_file()]
+
+    assert missing == []
+
+
+@each_example
+def test_example_installs_what_it_imports_and_nothing_else(example: Example) -> None:
+    assert set(example.requirements) == distributions_of(example.imports() - {"sdk_helpers"})
+
+
+@each_example
+def test_example_readme_says_when_to_use_it_what_to_type_and_what_to_see(example: Example) -> None:
+    text = (example.folder / "README.md").read_text(encoding="utf-8")
+    command = f"headwater debug examples/{example.name}"
+
+    assert [part for part in (f"# {example.title}", "Use it when", command, "You see") if part not in text] == []
+
+
+@each_rehearsal
+def test_example_leaves_what_is_expected_after_each_sync(rehearsal: Rehearsal, request: pytest.FixtureRequest) -> None:
+    if request.config.getoption("--update-expected", default=False):
+        update_expected(rehearsal)
+
+    for number, played in enumerate(rehearsal.played, start=1):
+        said = played.output.text
+        assert played.refused == [], said
+        assert played.output.exit_code == played.expected.exit_code, said
+        assert played.expected.says in said
+        assert writes(played.output.calls) == played.expected.writes
+        assert written(played.left) == rehearsal.example.expected(number).read_text(encoding="utf-8"), said
+        assert played.state_copy == played.left["state"]
+
+
+@pytest.mark.slow
+@each_rehearsal
+def test_example_killed_after_any_checkpoint_goes_on_to_the_same_tables(rehearsal: Rehearsal) -> None:
+    kills = 0
+    for number, undisturbed in enumerate(rehearsal.played, start=1):
+        if not any(undisturbed.expected.writes.values()):
+            continue
+        states = undisturbed.output.checkpoints
+        for checkpoint in range(1, len(states) + 1):
+            where = f"sync {number} killed after checkpoint {checkpoint} of {len(states)}"
+            output, left, again, number_again = rehearsal.killed(number, checkpoint)
+            expected = rehearsal.played[number_again - 1]
+            kills += output.killed
+
+            # A line is printed after its commit: the state is there, or already a later one.
+            assert left["state"] in [comparable(rehearsal, state) for state in states[checkpoint - 1 :]], where
+            assert again.output.exit_code == expected.output.exit_code, f"{where}\n{again.output.text}"
+            assert written(again.left) == written(expected.left), f"{where}\n{again.output.text}"
+            assert again.state_copy == expected.left["state"], where
+            assert again.refused == [], where
+
+    assert kills > 0, "no command was still alive when it was killed: nothing was tested"
+
+
+def comparable(rehearsal: Rehearsal, state: str) -> Any:
+    return json.loads(rehearsal.without_address(state))
+
+
+def writes(calls: dict[str, int]) -> dict[str, int]:
+    return {name: calls[name] for name in ("upserts", "updates", "deletes", "truncates")}
+
+
+def update_expected(rehearsal: Rehearsal) -> None:
+    """Write what each sync left; files of syncs that are no more go away."""
+    folder = rehearsal.example.expected(1).parent
+    folder.mkdir(exist_ok=True)
+    kept = {rehearsal.example.expected(number) for number in range(1, len(rehearsal.played) + 1)}
+    for path in set(folder.glob("*.json")) - kept:
+        path.unlink()
+    for number, played in enumerate(rehearsal.played, start=1):
+        rehearsal.example.expected(number).write_text(written(played.left), encoding="utf-8")

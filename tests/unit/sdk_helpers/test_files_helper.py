@@ -1,0 +1,406 @@
+"""Rows of files, streamed, and what a hostile or broken file must not do."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import stat
+import tracemalloc
+import zipfile
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import openpyxl  # type: ignore[import-untyped]  # openpyxl publishes no types
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+
+from sdk_helpers.files import (
+    FileRefused,
+    csv_rows,
+    excel_rows,
+    json_lines,
+    parquet_rows,
+    unzip,
+    xml_rows,
+    zip_members,
+)
+
+
+class OnlyReads:
+    """A body as HTTP gives it: it can be read, and nothing else."""
+
+    def __init__(self, content: bytes) -> None:
+        self._file = io.BytesIO(content)
+
+    def read(self, size: int, /) -> bytes:
+        return self._file.read(min(size, 7))
+
+
+class Endless:
+    """A file without end, made as it is read."""
+
+    def __init__(self, start: bytes, line: bytes) -> None:
+        self._line = line
+        self._left = start
+        self.given = 0
+
+    def read(self, size: int, /) -> bytes:
+        while len(self._left) < size:
+            self._left += self._line * 1000
+        chunk, self._left = self._left[:size], self._left[size:]
+        self.given += len(chunk)
+        return chunk
+
+
+def zipped(members: dict[str, bytes]) -> io.BytesIO:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    file.seek(0)
+    return file
+
+
+def parquet(rows: list[dict[str, Any]]) -> bytes:
+    buffer = io.BytesIO()
+    pyarrow.parquet.write_table(pa.Table.from_pylist(rows), buffer)
+    return buffer.getvalue()
+
+
+def workbook(sheets: dict[str, list[list[Any]]]) -> io.BytesIO:
+    book = openpyxl.Workbook()
+    book.remove(book.active)
+    for name, rows in sheets.items():
+        sheet = book.create_sheet(name)
+        for row in rows:
+            sheet.append(row)
+    file = io.BytesIO()
+    book.save(file)
+    file.seek(0)
+    return file
+
+
+def refusal(rows: Iterator[Any]) -> str:
+    with pytest.raises(FileRefused) as raised:
+        for _ in rows:
+            pass
+    return str(raised.value)
+
+
+# CSV
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "expected"),
+    [
+        ("id,name\n1,Ada\n", {}, [{"id": "1", "name": "Ada"}]),
+        ("\ufeffid,name\r\n1,Ada", {}, [{"id": "1", "name": "Ada"}]),
+        ("id;name\r1;Ada\r", {"delimiter": ";"}, [{"id": "1", "name": "Ada"}]),
+        ('id,name\n\n1,"a, ""b""\nc"\n\n', {}, [{"id": "1", "name": 'a, "b"\nc'}]),
+        ("007,\n", {"columns": ["id", "name"]}, [{"id": "007", "name": ""}]),
+        ("id,name\n", {}, []),
+        ("", {}, []),
+        ("id\n" + "x" * 200_000 + "\n", {}, [{"id": "x" * 200_000}]),
+    ],
+)
+def test_csv_rows_are_text_by_column(text: str, options: Any, expected: list[dict[str, str]]) -> None:
+    content = text.encode()
+
+    assert list(csv_rows(io.BytesIO(content), **options)) == expected
+    assert list(csv_rows(OnlyReads(gzip.compress(content)), **options)) == expected
+
+
+def test_csv_in_another_encoding_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes("id\né\n".encode("utf-16"))
+
+    assert list(csv_rows(path, encoding="utf-16")) == [{"id": "é"}]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"a,b\n1\n", "a.csv, line 2: 1 fields, and the header has 2"),
+        (b"a,b\n1,2\n1,2,3\n", "a.csv, line 3: 3 fields, and the header has 2"),
+        (b"a,a\n1,2\n", "a.csv: two columns are named a"),
+        (b'a\n"open\n', "a.csv, line 2: unexpected end of data"),
+        (b"a\n\xff\n", "a.csv: 'utf-8' codec can't decode byte 0xff"),
+        (gzip.compress(b"a\n" + b"1\n" * 9999)[:-20], "a.csv: damaged at byte"),
+        (b"\x1f\x8bnot gzip at all", "a.csv: damaged at byte 0"),
+    ],
+)
+def test_a_broken_csv_is_refused_with_its_name_and_place(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(content)
+
+    assert message in refusal(csv_rows(path))
+
+
+def test_rows_before_the_damage_are_given() -> None:
+    rows = csv_rows(io.BytesIO(b"a,b\n1,2\n3\n"))
+
+    assert next(rows) == {"a": "1", "b": "2"}
+    with pytest.raises(FileRefused):
+        next(rows)
+
+
+# Limits
+
+
+@pytest.mark.parametrize("read", [csv_rows, json_lines])
+def test_a_bomb_is_stopped_at_the_limit(read: Any) -> None:
+    bomb = gzip.compress(b'"x"\n' * 5_000_000)
+
+    assert "unpacks to more than max_bytes, of which 1000000 were left" in refusal(
+        read(io.BytesIO(bomb), max_bytes=1_000_000)
+    )
+
+
+def test_a_line_without_end_is_stopped_at_the_limit() -> None:
+    for read in (csv_rows, json_lines):
+        source = Endless(b"", b"x")
+        message = refusal(read(source, max_row_bytes=100_000))
+
+        assert "line 1: longer than max_row_bytes, which is 100000" in message
+        assert source.given < 1_000_000
+
+
+def test_an_open_quote_does_not_swallow_the_file() -> None:
+    source = Endless(b'a\n"', b"x\n")
+
+    assert "longer than max_row_bytes, which is 100000" in refusal(csv_rows(source, max_row_bytes=100_000))
+    assert source.given < 1_000_000
+
+
+def test_an_element_without_end_is_stopped_at_the_limit() -> None:
+    for line in (b"<a>x</a>", b"text", b"<a>"):
+        source = Endless(b"<r><row>", line)
+        message = refusal(xml_rows(source, "row", max_row_bytes=100_000))
+
+        assert "is longer than max_row_bytes" in message or "elements inside each other" in message
+        assert source.given < 10_000_000
+
+
+@pytest.mark.parametrize(
+    ("read", "start", "line"),
+    [
+        (csv_rows, b"a,b\n", b"1,2\n"),
+        (json_lines, b"", b'{"a": 1}\n'),
+        (lambda source: xml_rows(source, "row"), b"<r>", b"<row><a>1</a></row>"),
+    ],
+    ids=["csv", "json", "xml"],
+)
+def test_memory_does_not_grow_with_the_file(read: Any, start: bytes, line: bytes) -> None:
+    rows = read(Endless(start, line))
+    for _ in range(1000):
+        next(rows)
+    tracemalloc.start()
+    for _ in range(50_000):
+        next(rows)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert peak < 2_000_000
+
+
+# JSON lines
+
+
+def test_json_lines_are_values() -> None:
+    content = '{"a": 1}\r\n\n  \n[1.5]\n"x\u2028y"\nnull'.encode()
+
+    assert list(json_lines(io.BytesIO(content))) == [{"a": 1}, [1.5], "x\u2028y", None]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"), [(b'{"a": 1}\n{"a": \n', "line 2: not JSON"), (b"[" * 100_000, "line 1: not JSON")]
+)
+def test_a_line_that_is_no_json_is_refused_with_its_number(content: bytes, message: str) -> None:
+    assert message in refusal(json_lines(io.BytesIO(content)))
+
+
+# XML
+
+
+def test_xml_elements_are_dicts() -> None:
+    text = """<?xml version="1.0"?><feed xmlns="urn:x" xmlns:g="urn:g">
+      <title>not a row</title>
+      <group><item g:id="7"><name>A &amp; B</name><tag>x</tag><tag>y</tag><empty/><price unit="EUR">1.5</price>
+        <!-- no --><![CDATA[<raw>]]></item></group>
+      <item/>
+    </feed>"""
+
+    assert list(xml_rows(io.BytesIO(text.encode()), "item")) == [
+        {
+            "@id": "7",
+            "name": "A & B",
+            "tag": ["x", "y"],
+            "empty": None,
+            "price": {"@unit": "EUR", "#text": "1.5"},
+            "#text": "<raw>",
+        },
+        {},
+    ]
+
+
+def test_a_tag_inside_its_own_kind_belongs_to_the_outer_row() -> None:
+    assert list(xml_rows(OnlyReads(b"<r><a><a>1</a></a><a>2</a></r>"), "a")) == [{"a": "1"}, {"#text": "2"}]
+
+
+ENTITIES = {
+    "laughs": '<!DOCTYPE r [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;">]><r><row>&b;</row></r>',
+    "file": '<!DOCTYPE r [<!ENTITY x SYSTEM "file:///etc/passwd">]><r><row>&x;</row></r>',
+    "parameter": '<!DOCTYPE r [<!ENTITY % p SYSTEM "http://127.0.0.1/x"> %p;]><r><row/></r>',
+    "undefined": '<!DOCTYPE r SYSTEM "other.dtd"><r><row>&unknown;</row></r>',
+}
+
+
+@pytest.mark.parametrize("name", ENTITIES)
+def test_entities_are_refused(name: str) -> None:
+    assert "entity" in refusal(xml_rows(io.BytesIO(ENTITIES[name].encode()), "row"))
+
+
+def test_a_doctype_alone_is_fine() -> None:
+    assert list(xml_rows(io.BytesIO(b'<!DOCTYPE r SYSTEM "r.dtd"><r><row>1</row></r>'), "row")) == [{"#text": "1"}]
+
+
+@pytest.mark.parametrize("content", [b"", b"<r><row>", b"<r></x>", b"{}"])
+def test_xml_that_is_not_well_formed_is_refused(content: bytes) -> None:
+    assert "not well-formed XML" in refusal(xml_rows(io.BytesIO(content), "row"))
+
+
+# Parquet and Excel
+
+
+def test_parquet_rows_come_from_paths_and_from_streams_that_cannot_seek(tmp_path: Path) -> None:
+    rows = [{"id": number, "l": [number]} for number in range(25)]
+    path = tmp_path / "a.parquet"
+    path.write_bytes(parquet(rows))
+
+    assert list(parquet_rows(path, batch_rows=10)) == rows
+    assert list(parquet_rows(OnlyReads(parquet(rows)), columns=["id"])) == [{"id": number} for number in range(25)]
+
+
+def test_parquet_that_is_broken_or_too_large_is_refused() -> None:
+    large = parquet([{"t": "x" * 1000}] * 100)
+
+    assert "the stream" in refusal(parquet_rows(io.BytesIO(b"PAR1 no")))
+    assert "max_bytes is 10" in refusal(parquet_rows(io.BytesIO(large), max_bytes=10))
+
+
+def test_excel_rows_are_typed() -> None:
+    file = workbook(
+        {
+            "first": [["no"]],
+            "data": [["report of May"], ["id", " when ", None], [1, datetime(2024, 2, 29, 12)], [None], ["x", None]],
+        }
+    )
+
+    assert list(excel_rows(file, sheet="data", header_row=2)) == [
+        {"id": 1, "when": datetime(2024, 2, 29, 12)},
+        {"id": "x", "when": None},
+    ]
+    assert list(excel_rows(OnlyReads(workbook({"s": [["a"], [1.5]]}).getvalue()))) == [{"a": 1.5}]
+
+
+@pytest.mark.parametrize(
+    ("rows", "options", "message"),
+    [
+        ([["a", "a"], [1, 2]], {}, "two columns are named a"),
+        ([["a"], [1, 2]], {}, "row 2: 2 in column 2, which has no name"),
+        ([["a"]], {"sheet": "other"}, "no sheet 'other'; it has ['s']"),
+        ([["a"]], {"max_bytes": 100}, "unpacks to more than max_bytes"),
+    ],
+)
+def test_a_sheet_that_would_lose_a_value_is_refused(rows: Any, options: Any, message: str) -> None:
+    assert message in refusal(excel_rows(workbook({"s": rows}), **options))
+
+
+def test_a_workbook_with_entities_is_refused() -> None:
+    good = workbook({"s": [["a"], ["b"]]})
+    members = {name: member.read() for name, member in zip_members(good)}
+    sheet = members["xl/worksheets/sheet1.xml"]
+    members["xl/worksheets/sheet1.xml"] = b'<!DOCTYPE x [<!ENTITY a "ha">]>' + sheet
+
+    assert "sheet1.xml: the XML has the entity 'a'" in refusal(excel_rows(zipped(members)))
+    assert "File is not a zip file" in refusal(excel_rows(io.BytesIO(b"no")))
+
+
+# Zip
+
+
+def test_members_of_a_zip_are_streams() -> None:
+    archive = zipped({"a.csv": b"x\n1\n", "dir/": b"", "dir/b.csv": b"x\n2\n"})
+
+    got = {name: list(csv_rows(member)) for name, member in zip_members(OnlyReads(archive.getvalue()))}
+
+    assert got == {"a.csv": [{"x": "1"}], "dir/b.csv": [{"x": "2"}]}
+
+
+def test_a_zip_is_unpacked_into_its_directory(tmp_path: Path) -> None:
+    paths = unzip(zipped({"a.txt": b"1", "deep/er/b.txt": b"2"}), tmp_path / "new")
+
+    assert {str(path.relative_to(tmp_path)): path.read_bytes() for path in paths} == {
+        "new/a.txt": b"1",
+        "new/deep/er/b.txt": b"2",
+    }
+    with pytest.raises(FileExistsError):
+        unzip(zipped({"a.txt": b"3"}), tmp_path / "new")
+
+
+@pytest.mark.parametrize("name", ["../x", "/x", "a/../../x", "..\\x", "C:\\x", "a\\..\\..\\x"])
+def test_a_name_that_leads_out_is_refused_before_anything_is_written(tmp_path: Path, name: str) -> None:
+    inside = tmp_path / "in"
+    with pytest.raises(FileRefused, match="leads out of the archive"):
+        unzip(zipped({"first.txt": b"1", name: b"2"}), inside)
+
+    assert list(tmp_path.rglob("*")) == []
+
+
+def test_a_link_in_a_zip_is_refused() -> None:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        link = zipfile.ZipInfo("link")
+        link.external_attr = (stat.S_IFLNK | 0o777) << 16
+        archive.writestr(link, "/etc/passwd")
+    file.seek(0)
+
+    assert "is a link" in refusal(zip_members(file))
+
+
+def test_the_limit_counts_all_members_of_a_zip_together(tmp_path: Path) -> None:
+    archive = zipped({"a": b"0" * 600, "b": b"0" * 600})
+
+    with pytest.raises(FileRefused, match="b: unpacks to more than max_bytes"):
+        unzip(archive, tmp_path, max_bytes=1000)
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "message"),
+    [
+        (b"no zip", {}, "File is not a zip file"),
+        (zipped({"a": b"1", "b": b"2"}).getvalue(), {"max_members": 1}, "2 files, and max_members is 1"),
+    ],
+)
+def test_a_zip_that_is_broken_or_too_full_is_refused(content: bytes, options: Any, message: str) -> None:
+    assert message in refusal(zip_members(io.BytesIO(content), **options))
+
+
+def test_a_damaged_member_is_refused_with_its_name() -> None:
+    content = bytearray(zipped({"a.jsonl": json.dumps(list(range(5000))).encode()}).getvalue())
+    content[200:210] = b"\0" * 10
+
+    messages = [refusal(json_lines(member)) for _, member in zip_members(io.BytesIO(bytes(content)))]
+
+    assert [message.partition(" at byte")[0] for message in messages] == ["the stream: a.jsonl: damaged"]
+
+
+def test_the_stream_of_the_caller_stays_open() -> None:
+    source = io.BytesIO(b"a\n1\n")
+    list(csv_rows(source))
+
+    assert not source.closed
