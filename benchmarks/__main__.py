@@ -10,23 +10,36 @@ import argparse
 import sys
 
 from benchmarks import report
+from benchmarks.environment import EnvironmentUnavailable
 from benchmarks.measurements import MEASUREMENTS, MILLION
+from benchmarks.process import MeasurementFailed
 from benchmarks.promises import verdicts
+from benchmarks.results_page import save
 from benchmarks.rounds import run_rounds
 
 
 def main() -> None:
+    """Measure, print, save; exits 1 when a measurement fails, or with --check when a promise is broken."""
     arguments = _arguments()
     by_name = {measurement.name: measurement for measurement in MEASUREMENTS}
     chosen = [by_name[name] for name in dict.fromkeys(arguments.names or by_name)]
-    samples = run_rounds(chosen, scale=arguments.rows / MILLION, rounds=arguments.repeat, tell=report.tell)
+    try:
+        samples = run_rounds(chosen, scale=arguments.rows / MILLION, rounds=arguments.repeat, tell=report.tell)
+    except (EnvironmentUnavailable, MeasurementFailed) as error:
+        sys.exit(str(error))
     judged = verdicts(samples)
-    report.print_tables(chosen, samples, judged)
-    whole = not arguments.names and arguments.rows == MILLION
-    if arguments.save if arguments.save is not None else whole:
-        report.save(chosen, samples, judged)
+    measured, promised = report.measured_cells(chosen, samples), report.promised_cells(judged)
+    report.print_tables(measured, promised)
+    if arguments.rows != MILLION:
+        report.tell(f"The promises are about full size; this was {arguments.rows / MILLION:.2%} of it.")
+    if arguments.save if arguments.save is not None else _is_whole(arguments):
+        report.tell(f"written: {save(samples, judged, measured=measured, promised=promised)}")
     if arguments.check and any(verdict.kept is False for verdict in judged):
         sys.exit(1)
+
+
+def _is_whole(arguments: argparse.Namespace) -> bool:
+    return not arguments.names and arguments.rows == MILLION
 
 
 def _arguments() -> argparse.Namespace:
@@ -34,18 +47,23 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"what to measure: {', '.join(names)}")
     parser.add_argument("--rows", type=_positive, default=MILLION, help="instead of 1,000,000; all sizes follow")
-    parser.add_argument("--repeat", type=_positive, default=5, help="how many rounds")
-    parser.add_argument("--save", action=argparse.BooleanOptionalAction, help="write the results and the page, or not")
+    parser.add_argument("--repeat", type=_positive, default=5, help="how many rounds; 5 when left out")
+    parser.add_argument(
+        "--save", action=argparse.BooleanOptionalAction, help="write the results and the page, or do not"
+    )
     parser.add_argument("--check", action="store_true", help="exit with 1 when a promise is broken")
     arguments = parser.parse_args()
-    for name in arguments.names:
-        if name not in names:
-            parser.error(f"there is no measurement {name!r}; there are: {', '.join(names)}")
+    if unknown := set(arguments.names) - set(names):
+        parser.error(f"there is no measurement {', '.join(sorted(unknown))}; there are: {', '.join(names)}")
     return arguments
 
 
 def _positive(text: str) -> int:
-    number = int(text.replace(",", "").replace("_", ""))
+    """
+    >>> _positive("100,000")
+    100000
+    """
+    number = int(text.replace(",", ""))
     if number < 1:
         raise argparse.ArgumentTypeError("must be at least 1")
     return number

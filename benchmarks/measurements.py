@@ -170,9 +170,7 @@ MEASUREMENTS = (
     Measurement("arrow", "one ready Arrow table", MILLION, _arrow, _prepare_arrow),
     Measurement("changed_1m", "changed rows into 1 million", CHECKPOINT_EVERY, _changed(10), _filled(10)),
     Measurement("changed_10m", "changed rows into 10 million", CHECKPOINT_EVERY, _changed(100), _filled(100)),
-    Measurement(
-        "one_checkpoint", "20 million rows, one checkpoint", 20 * MILLION, _rows(20 * MILLION), once=True
-    ),
+    Measurement("one_checkpoint", "20 million rows, one checkpoint", 20 * MILLION, _rows(20 * MILLION), once=True),
     Measurement("dlt_rows", "dlt, its defaults", 50_000, _dlt("rows"), _prepare_dlt),
     Measurement("dlt_pages", "dlt, pages of dicts as Parquet", 400_000, _dlt("pages"), _prepare_dlt),
     Measurement("singer", "singer-sdk tap into target-duckdb", 200_000, _singer, _prepare_singer),

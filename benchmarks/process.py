@@ -45,10 +45,16 @@ def run(command: Sequence[str | Path], *, environment: Mapping[str, str] | None 
     started = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=variables)
     assert process.stdout is not None
-    printed = process.stdout.read().decode(errors="replace")
-    _, status, usage = os.wait4(process.pid, 0)
+    try:
+        printed = process.stdout.read().decode(errors="replace")
+        _, status, usage = os.wait4(process.pid, 0)
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
+    finally:
+        process.stdout.close()
     seconds = time.perf_counter() - started
-    process.stdout.close()
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         shown = " ".join(map(str, command))

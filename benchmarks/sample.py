@@ -10,7 +10,7 @@ class Sample:
     """One run.
 
     rows             how many rows went through
-    seconds          the part of its time that is compared; `suite` says which part that is
+    seconds          the part of its time that is compared; docs/design/speed.md says which part that is
     process_seconds  the whole process, from its start to its end
     peak_mb          the most memory it had resident, in MiB
     """

@@ -94,7 +94,7 @@ def show(folder: Path) -> None:
     for table in ("orders", "events"):
         with headwater("show", PROJECT, table, "--limit", "2", folder=folder) as (process, stdout):
             for line in stdout:
-                print(f"      {line}", end="")
+                print(f"    {line}", end="")
             require(process.wait() == 0, "it failed")
 
 
@@ -103,7 +103,8 @@ def compare(folder: Path) -> None:
     found = {
         "orders": query(
             folder,
-            "SELECT id, customer, CAST(amount AS VARCHAR), strftime(ordered_at AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%SZ') "
+            "SELECT id, customer, CAST(amount AS VARCHAR), "
+            "strftime(ordered_at AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%SZ') "
             "FROM tester.orders WHERE NOT _fivetran_deleted ORDER BY ALL",
         ),
         "events": query(folder, "SELECT id, kind, details FROM tester.events WHERE NOT _fivetran_deleted ORDER BY ALL"),
@@ -168,11 +169,11 @@ def install_connector(project: Path, api: ReplayServer) -> None:
 @contextmanager
 def headwater(*arguments: str, folder: Path) -> Iterator[tuple[subprocess.Popen[str], IO[str]]]:
     """Run the command in a process group of its own, which does not outlive this."""
-    print(f"    $ headwater {' '.join(arguments)}", flush=True)
+    print(f"   $ headwater {' '.join(arguments)}", flush=True)
     # A proxy of the machine must not come between the connector and loopback.
     environment = {**os.environ, "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1", "PYTHONUTF8": "1"}
     environment.pop("FIVETRAN_CONFIGURATION", None)
-    process = subprocess.Popen(
+    process = subprocess.Popen(  # noqa: S603 - the words are this file's own
         [*COMMAND, *arguments],
         cwd=folder,
         env=environment,

@@ -36,13 +36,15 @@ def versions(operations: TypedOperations, table: Table, active: pa.Table, now: d
     stored = {_key(table, row): row for row in active.to_pylist()}
     current: dict[tuple[Any, ...], _Row] = dict(stored)
     made: list[_Row] = []
+    free_from: dict[tuple[Any, ...], datetime] = {}  # where the next version of a key may start
     last = now
     for position, (kind, row) in enumerate(zip(kinds, rows, strict=True)):
         key = _key(table, row)
         before = current.get(key)
         if kind != UPSERT and before is None:
             continue
-        start = now if before is None else max(now, before[START] + MILLISECOND)
+        start = max(now, free_from.get(key, now), before[START] + MILLISECOND if before else now)
+        free_from[key] = start + MILLISECOND
         last = max(last, start)
         if before is not None:
             before[END] = start - MILLISECOND if kind != DELETE else start

@@ -12,7 +12,7 @@ from headwater.connector import Connector
 from headwater.destinations import open_destination
 from headwater.errors import DestinationError
 from headwater.file_upload import FileStore
-from headwater.log import Logging, redact
+from headwater.log import Logging, printable, redact
 from headwater.options import Options, read_options
 from headwater.project import Project
 from headwater.runs import Runs
@@ -106,10 +106,13 @@ class ProjectSync:
         return state
 
     def _record(self, run: int, result: Result) -> None:
-        error = None if result.error is None else redact(str(result.error) or type(result.error).__name__)
+        error = None
+        if result.error is not None:
+            # A message may hold what no encoding has, and SQLite refuses.
+            error = printable(redact(str(result.error) or type(result.error).__name__))
         details = {
             "counts": result.progress.calls,
-            "rows": result.progress.rows,
+            "rows": {redact(table): rows for table, rows in result.progress.rows.items()},
             "warnings": list(map(redact, result.warnings)),
             "error": error,
         }

@@ -26,7 +26,7 @@ class Commit:
     """What a commit says beside the rows: one per checkpoint.
 
     epoch     which opening of the destination it belongs to
-    sequence  0 for the first commit of an epoch
+    sequence  1 for the first commit of an epoch
     state     JSON text of an object
     previous  the state before it: how a crash between commit and file copy is told from an edit
     """

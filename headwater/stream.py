@@ -409,7 +409,7 @@ class Stream:
         count = buffer.count()
         if not count:
             return
-        chunk = Chunk(buffer.keys, buffer.cells, buffer.entries, plain=not buffer.snapshots)
+        chunk = Chunk(buffer.keys, buffer.cells, buffer.entries, plain=not buffer.snapshots and buffer.coercion is None)
         buffer.clear()
         self._count(chunk)
         if buffer.source.dropped:

@@ -1,7 +1,7 @@
 """dlt merges the rows into DuckDB by primary key.
 
-python -m benchmarks.peers.dlt_load rows FOLDER ROWS     its defaults: a generator that yields row by row
-python -m benchmarks.peers.dlt_load pages FOLDER ROWS    the fastest way for dicts we know: lists of them, loaded as Parquet
+python -m benchmarks.peers.dlt_load rows FOLDER ROWS     its defaults: row by row from a generator
+python -m benchmarks.peers.dlt_load pages FOLDER ROWS    the fastest way for dicts: lists of them, as Parquet
 
 All rows are one load, dlt's unit of commit. The time is that of `pipeline.run`.
 """

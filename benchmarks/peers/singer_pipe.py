@@ -2,8 +2,8 @@
 
 python -m benchmarks.peers.singer_pipe TAP_PYTHON TARGET FOLDER ROWS
 
-The time is from the tap's first row to the target's end, so the start of the two programs is left out. The target commits
-every 100,000 rows, its default.
+The time is from the tap's first row to the target's end, so the start of the two programs is left out.
+The target commits every 100,000 rows, its default.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ def pipe_seconds(tap_python: Path, target: Path, folder: Path, count: int) -> fl
     target_config = _written(
         folder / "target.json", {"path": str(folder / "singer.db"), "default_target_schema": "bench"}
     )
-    tap_command = [tap_python, "-m", "benchmarks.peers.singer_tap", "--config", tap_config]
-    target_command = [target, "--config", target_config]
+    tap_command: list[str | Path] = [tap_python, "-m", "benchmarks.peers.singer_tap", "--config", tap_config]
+    target_command: list[str | Path] = [target, "--config", target_config]
     with (
         (folder / "log").open("w") as log,
         subprocess.Popen(tap_command, stdout=subprocess.PIPE, stderr=log) as tap,

@@ -22,9 +22,7 @@ class Orders(Stream):  # type: ignore[misc,unused-ignore]  # typed only where si
     primary_keys: ClassVar[list[str]] = [KEY]
     schema: ClassVar[dict[str, Any]] = {
         "type": "object",
-        "properties": {
-            name: {"type": [kind] if name == KEY else [kind, "null"]} for name, kind in JSON_TYPES.items()
-        },
+        "properties": {name: {"type": [kind] if name == KEY else [kind, "null"]} for name, kind in JSON_TYPES.items()},
     }
 
     def get_records(self, context: object) -> Iterable[dict[str, Any]]:

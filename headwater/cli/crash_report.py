@@ -10,10 +10,13 @@ from collections.abc import Iterator
 from datetime import datetime
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import headwater
 from headwater.log import redact
-from headwater.sync import Result
+
+if TYPE_CHECKING:
+    from headwater.sync import Result
 
 FOLDER = "crash-reports"
 KEPT = 20

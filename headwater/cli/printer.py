@@ -47,6 +47,12 @@ class Printer:
         self._lock = threading.RLock()
         self._live: LiveTables | None = None
         use_sink(self.message)
+        os.register_at_fork(after_in_child=self._after_fork)
+
+    def _after_fork(self) -> None:
+        """Let a process that a connector forks print: its copy of the lock may be held by a thread it has not."""
+        self._lock = threading.RLock()
+        self._live = None
 
     # --- lines
 
@@ -84,11 +90,10 @@ class Printer:
     @contextmanager
     def running(self) -> Iterator[None]:
         """Take over the screen: what a connector prints comes through here, and a terminal shows live tables."""
-        partly = None if self._json else lambda text: self._print(printable(redact(text)), end="")
-        out = AuthorOutput(self._out, self.line, partly)
-        err = AuthorOutput(self._err, self._print_error, lambda text: self._print_error(text, end=""))
-        before = sys.stdout, sys.stderr, sys.breakpointhook
-        sys.stdout, sys.stderr, sys.breakpointhook = out, err, self._breakpoint
+        out = AuthorOutput(self._out, self.line, None if self._json else self._prompt)
+        err = AuthorOutput(self._err, self._print_error, self._prompt_error)
+        before = sys.stdout, sys.stderr
+        sys.stdout, sys.stderr = out, err
         if not self._json and self._out.isatty() and os.environ.get("TERM") != "dumb":
             from headwater.cli.live import LiveTables
 
@@ -99,18 +104,22 @@ class Printer:
             out.finish()
             err.finish()
             self._stop_live()
-            sys.stdout, sys.stderr, sys.breakpointhook = before
+            sys.stdout, sys.stderr = before
+
+    def _prompt(self, text: str) -> None:
+        """Print part of a line: someone asks, as a debugger does, so the live tables give the terminal away."""
+        self._stop_live()
+        self._print(printable(redact(text)), end="")
+
+    def _prompt_error(self, text: str) -> None:
+        self._stop_live()
+        self._print_error(text, end="")
 
     def _stop_live(self) -> None:
         with self._lock:
             live, self._live = self._live, None
             if live is not None:
                 live.stop()
-
-    def _breakpoint(self, *args: Any, **kwargs: Any) -> Any:
-        """Give the screen to a debugger."""
-        self._stop_live()
-        return sys.__breakpointhook__(*args, **kwargs)
 
     def starting(self, options: Options, state: str) -> None:
         self.line(f"Destination schema: {self._destination(options)}/{options.schema}")
@@ -157,7 +166,8 @@ class Printer:
         if result.did_nothing and not result.progress.calls.get("checkpoints"):
             self.line("Note: the sync delivered no rows and saved no state")
         rows = sum(result.progress.rows.values())
-        text = f"Sync SUCCEEDED in {result.seconds:.1f} s ({rows:,} operations)"
+        operations = "1 operation" if rows == 1 else f"{rows:,} operations"
+        text = f"Sync SUCCEEDED in {result.seconds:.1f} s ({operations})"
         self._end(Level.INFO, [text], details)
 
     def failed(self, error: BaseException, result: Result | None, details: dict[str, Any]) -> None:

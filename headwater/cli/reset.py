@@ -10,6 +10,7 @@ import click
 
 from headwater.cli.crash_report import FOLDER, crash_reports
 from headwater.cli.warehouse import warehouse_file
+from headwater.log import printable, redact
 from headwater.options import read_options
 from headwater.project import Project
 
@@ -38,7 +39,8 @@ def command(project: Path, sure: bool) -> None:
     click.echo("reset successful")
     elsewhere = _elsewhere(folder)
     if elsewhere is not None:
-        click.echo(f"Note: the tables are not in {folder.files}, and stay: {elsewhere}")
+        text = f"Note: the tables are not in {folder.files}, and stay: {elsewhere}"
+        click.echo(printable(redact(text)))
 
 
 def leftovers(project: Project) -> list[Path]:

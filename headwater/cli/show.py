@@ -150,8 +150,7 @@ def _print_rows(rows: Rows, form: str) -> None:
     elif form == "csv":
         _print_csv(names, rows.rows)
     else:
-        header = _cells(names)
-        _print_aligned([header, ["-" * _width(name) for name in header], *(_cells(row) for row in rows.rows)])
+        _print_aligned([_cells(names), *map(_cells, rows.rows)], header=True)
         if rows.more:
             click.echo("… more: see them with --limit")
 
@@ -193,8 +192,10 @@ def _cell(value: str | None) -> str:
     return printable(value).replace("\n", "\\n").replace("\t", "\\t")
 
 
-def _print_aligned(lines: list[list[str]]) -> None:
+def _print_aligned(lines: list[list[str]], *, header: bool = False) -> None:
     widths = [max(map(_width, column)) for column in zip(*lines, strict=True)]
+    if header:
+        lines = [lines[0], ["-" * width for width in widths], *lines[1:]]
     for line in lines:
         padded = (cell + " " * (width - _width(cell)) for cell, width in zip(line, widths, strict=True))
         click.echo(f"  {'  '.join(padded).rstrip()}")

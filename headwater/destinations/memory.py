@@ -61,8 +61,7 @@ class MemoryDestination:
     # --- what a test asks
 
     def rows(self, name: str, schema: str = "tester") -> list[Row]:
-        """Give the committed rows of a table as dicts, system columns included; copies, in the order in which
-        their keys first came.
+        """Give the committed rows of a table as dicts, system columns included, in the order of their first coming.
 
         Errors: KeyError when no commit has made the table.
         """
@@ -85,8 +84,10 @@ class MemoryDestination:
         if self._warehouse.epochs[self._connection] != epoch:
             raise Fenced(f"a newer sync has taken over the connection {self._connection}; this one changed nothing")
         before = self._warehouse.commits.get(self._connection)
+        now = datetime.now(UTC)
+        at = max(now, before.committed_at or now) if before else now
         self._sequence += 1
-        commit = Commit(epoch, self._sequence, state, before.state if before else "{}", datetime.now(UTC))
+        commit = Commit(epoch, self._sequence, state, before.state if before else "{}", at)
         self._warehouse.stored |= self._changed
         self._warehouse.commits[self._connection] = commit
         self._changed = {}
@@ -120,7 +121,7 @@ class MemoryDestination:
         stored.table = replace(stored.table, columns={**before, **retype, **add})
         blank = dict.fromkeys(add)
         rows = ({**row, **blank} for row in stored.rows.values())
-        stored.rows = {_key(stored.table, row): row for row in rows}
+        stored.rows = {_key(table.primary_key, row): row for row in rows}
 
     def holds(self, table: Table, column: str, kind: ColumnType) -> bool:
         stored = self._touch(table)
@@ -136,36 +137,33 @@ class MemoryDestination:
         _require_fits(stored.table, batch)
         blank = dict.fromkeys(stored.table.columns)
         for row in _rows(batch.rows):
-            stored.rows[_key(table, row)] = {**blank, **row}
+            stored.rows[_key(table.primary_key, row)] = {**blank, **row}
         for part in batch.changes:
             for row in _rows(part):
-                key = _key(table, row)
+                key = _key(table.primary_key, row)
                 if key in stored.rows:
                     stored.rows[key] = {**stored.rows[key], **row}
         for row in _rows(batch.deletes):
-            stored.rows.pop(_key(table, row), None)
+            stored.rows.pop(_key(table.primary_key, row), None)
 
     def truncate(self, table: Table, *, at: datetime, before: datetime | None = None) -> None:
         stored = self._touch(table)
-        for key, row in list(stored.rows.items()):
-            if before is not None and row[SYNCED] >= before:
-                continue
-            if table.mode == "live":
-                del stored.rows[key]
+        marked: dict[Key, Row] = {}
+        for key, row in stored.rows.items():
+            if (before is not None and row[SYNCED] >= before) or (table.mode == "history" and not row[ACTIVE]):
+                marked[key] = row
+            elif table.mode == "history":
+                marked[key] = {**row, ACTIVE: False, END: at}
             elif table.mode == "soft_delete":
-                stored.rows[key] = {**row, DELETED: True}
-            elif row[ACTIVE]:
-                stored.rows[key] = {**row, ACTIVE: False, END: at}
+                marked[key] = {**row, DELETED: True}
+        stored.rows = marked
 
     def active_versions(self, table: Table, keys: pa.Table) -> pa.Table:
-        wanted = {tuple(row.values()) for row in keys.select(table.key).to_pylist()}
-        rows = [
-            row
-            for row in self._touch(table).rows.values()
-            if row[ACTIVE] and tuple(row[name] for name in table.key) in wanted
-        ]
-        types = {name: arrow_type(kind) for name, kind in table.columns.items()}
-        return pa.table({name: pa.array([row[name] for row in rows], kind) for name, kind in types.items()})
+        stored = self._touch(table)
+        wanted = {_key(table.key, row) for row in _rows(keys)}
+        found = [row for row in stored.rows.values() if row[ACTIVE] and _key(table.key, row) in wanted]
+        columns = stored.table.columns.items()
+        return pa.table({name: pa.array([row[name] for row in found], arrow_type(kind)) for name, kind in columns})
 
     # --- behind them
 
@@ -194,9 +192,9 @@ def _rows(part: pa.Table | None) -> list[Row]:
     return rows
 
 
-def _key(table: Table, row: Row) -> Key:
+def _key(names: tuple[str, ...], row: Row) -> Key:
     """Give a row's key; two NaN are one key, as in a warehouse."""
-    values = (row[name] for name in table.primary_key)
+    values = (row[name] for name in names)
     return tuple("NaN" if value != value else value for value in values)
 
 
@@ -208,6 +206,6 @@ def _require_fits(table: Table, batch: Batch) -> None:
             assert column.name in table.columns, f"{table}.{column.name}: there is no such column"
             expected = arrow_type(table.columns[column.name])
             assert column.type == expected, f"{table}.{column.name}: {column.type} came for {expected}"
-        keys += [_key(table, row) for row in part.select(table.primary_key).to_pylist()]
+        keys += [_key(table.primary_key, row) for row in part.select(table.primary_key).to_pylist()]
     assert len(keys) == len(set(keys)), f"{table}: a batch holds a key twice"
     assert all(value is not None for key in keys for value in key), f"{table}: a batch holds a key that is NULL"

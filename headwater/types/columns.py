@@ -94,8 +94,6 @@ def convert_plainly(values: Sequence[Any], declared: ColumnType | None) -> Colum
     except _DOES_NOT_FIT:
         return None
     kind = _PLAIN.get(array.type)
-    if kind == _STRING and JsonText in map(type, values):
-        return None
     return Column(array, kind) if kind is not None and kind == (declared or _STRING) else None
 
 

@@ -7,7 +7,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -71,24 +70,26 @@ class CliProject:
         self.write("configuration.json", json.dumps(values))
         return self
 
-    def run(self, *arguments: str, **options: Any) -> Outcome:
+    def run(self, *arguments: str, env_extra: Mapping[str, str] | None = None) -> Outcome:
         """Run a command in the project's folder, without a terminal."""
         done = subprocess.run(
             [sys.executable, "-m", "headwater", *arguments],
-            cwd=self.path, env=self._environment, text=True, capture_output=True, stdin=subprocess.DEVNULL,
-            timeout=60, **options,
+            cwd=self.path, env={**self._environment, **(env_extra or {})}, text=True, capture_output=True,
+            stdin=subprocess.DEVNULL, timeout=60,
         )  # fmt: skip
         return Outcome(done.returncode, self.steady(done.stdout), self.steady(done.stderr))
 
     def debug(self, *flags: str) -> Outcome:
         return self.run("debug", *flags)
 
-    def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
+    def start(
+        self, *arguments: str, env_extra: Mapping[str, str] | None = None, **options: Any
+    ) -> subprocess.Popen[str]:
         """Start a command; whoever starts it ends it."""
         return subprocess.Popen(
             [sys.executable, "-m", "headwater", *arguments],
-            cwd=self.path, env=self._environment, text=True, stdin=subprocess.DEVNULL,
-            **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options},
+            cwd=self.path, env={**self._environment, **(env_extra or {})}, text=True,
+            **{"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options},
         )  # fmt: skip
 
     def steady(self, text: str) -> str:
@@ -128,13 +129,6 @@ def ended(process: subprocess.Popen[str], project: CliProject) -> Outcome:
     """Wait for a started command; give what was not read yet."""
     out, err = process.communicate(timeout=60)
     return Outcome(process.returncode, project.steady(out), project.steady(err))
-
-
-def wait_until_gone(path: Path, *, seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
-    while path.exists():
-        assert time.monotonic() < deadline, f"{path} is still there"
-        time.sleep(0.02)
 
 
 def environment(shadows: Path) -> dict[str, str]:

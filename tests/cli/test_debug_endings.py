@@ -44,7 +44,7 @@ def test_a_sync_prints_what_readmes_show_and_the_second_goes_on(project: CliProj
         "SchemaChanges | 1\n"
         "Checkpoints   | 1\n"
         "\n"
-        "Sync SUCCEEDED in <seconds> s (1 operations)\n"
+        "Sync SUCCEEDED in <seconds> s (1 operation)\n"
     )
     assert (first.code, first.err) == (0, "")
     assert 'Previous state:\n{"n": 1}\nCheckpoint: {"n": 2}\n' in second.out

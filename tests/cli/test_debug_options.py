@@ -19,7 +19,7 @@ def test_a_sync_ends_at_the_checkpoint_after_max_rows_and_goes_on_later(project:
     second = project.debug("--max-seconds", "0")
 
     assert first.ending == "Sync SUCCEEDED in <seconds> s (2 operations)\n"
-    assert second.ending == "Sync SUCCEEDED in <seconds> s (1 operations)\n"
+    assert second.ending == "Sync SUCCEEDED in <seconds> s (1 operation)\n"
     assert project.ids() == [0, 1, 2]
     assert project.state == {"n": 3}
 
@@ -109,6 +109,21 @@ def test_a_connector_finds_the_environment_of_fivetran(project: CliProject) -> N
     assert "\ntest_connection_id local_debug test_group_id test_connection_name\n" in outcome.out
 
 
+def test_a_forked_process_can_print_while_the_sync_does(project: CliProject) -> None:
+    outcome = project.connector(
+        "fork = multiprocessing.get_context('fork')\n"
+        "threading.Thread(target=lambda: [log.info(str(n)) for n in range(3000)]).start()\n"
+        "children = [fork.Process(target=print, args=[f'child {n}']) for n in range(5)]\n"
+        "[child.start() for child in children]\n"
+        "[child.join(20) for child in children]\n"
+        "print([child.exitcode for child in children])",
+        top="import multiprocessing, threading",
+    ).debug()
+
+    assert "[0, 0, 0, 0, 0]" in outcome.out
+    assert [n for n in range(5) if f"child {n}\n" not in outcome.out] == []
+
+
 def test_a_reader_that_goes_away_does_not_stop_the_sync(project: CliProject) -> None:
     reading, writing = os.pipe()
     with project.connector(COUNT_ON).start("debug", stdout=writing) as process:
@@ -139,8 +154,8 @@ def test_a_script_that_calls_debug_does_the_same_in_its_own_process(project: Cli
     good = project.run("python", "connector.py", "1")
     bad = project.run("python", "connector.py", "2")
 
-    assert good.ending == "Sync SUCCEEDED in <seconds> s (1 operations)\nafter\n"
-    assert "SYNC FAILED: ValueError: boom (connector.py, line 13, in update())\n" in bad.ending
+    assert good.ending == "Sync SUCCEEDED in <seconds> s (1 operation)\nafter\n"
+    assert "SYNC FAILED: ValueError: boom (connector.py, line 10, in update())\n" in bad.ending
     assert "after" not in bad.out
     assert (good.code, bad.code, good.err, bad.err) == (0, 1, "", "")
     assert project.ids() == [1]

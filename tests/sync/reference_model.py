@@ -38,11 +38,12 @@ class Table:
     """One table; an empty `key` means that `_fivetran_id` names its rows."""
 
     key: tuple[str, ...]
-    live: bool = False
+    mode: str = "soft_delete"
     exists: bool = False
     declared: Mapping[str, ColumnType] = field(default_factory=dict)
     columns: dict[str, ColumnType] = field(default_factory=dict)
     rows: dict[tuple[Any, ...], Row] = field(default_factory=dict)
+    past: list[Row] = field(default_factory=list)
 
     def key_of(self, row: Row) -> tuple[Any, ...]:
         return tuple(row[name] for name in self.key or ("_fivetran_id",))
@@ -62,14 +63,35 @@ class Table:
     def widen(self, name: str, kind: ColumnType, value: Any = None) -> None:
         old = self.columns.get(name, kind)
         new = promote(old, kind)
-        numbers = [value, *(row.get(name) for row in self.rows.values())]
+        rows = [*self.rows.values(), *self.past]
+        numbers = [value, *(row.get(name) for row in rows)]
         if new.name == DOUBLE and any(type(v) is int and abs(v) > LARGEST_EXACT_INTEGER for v in numbers):
             new = ColumnType(STRING)
         self.columns[name] = new
-        for row in self.rows.values():
+        for row in rows:
             if name in row:
                 row[name] = converted(row[name], old, new)
         self.rows = {self.key_of(row): row for row in self.rows.values()}
+
+    def put(self, row: Row) -> None:
+        self.end(self.key_of(row))
+        self.rows[self.key_of(row)] = row | SYSTEM_VALUES[self.mode]
+
+    def end(self, key: tuple[Any, ...]) -> None:
+        """Delete a row, as the mode wants it; nothing when there is none."""
+        if self.mode == "soft_delete" and key in self.rows:
+            self.rows[key]["_fivetran_deleted"] = True
+            return
+        row = self.rows.pop(key, None)
+        if row and self.mode == "history":
+            self.past.append(row | {"_fivetran_active": False})
+
+
+SYSTEM_VALUES = {
+    "soft_delete": {"_fivetran_deleted": False},
+    "live": {},
+    "history": {"_fivetran_active": True},
+}
 
 
 class ReferenceModel:
@@ -88,30 +110,26 @@ class ReferenceModel:
     def upsert(self, name: str, data: Mapping[str, Any]) -> None:
         table = self.tables[name]
         table.exists = True
-        row = table.take(data)
-        table.rows[table.key_of(row)] = row | {"_fivetran_deleted": False}
+        table.put(table.take(data))
 
     def update(self, name: str, data: Mapping[str, Any]) -> None:
         table = self.tables[name]
         row = table.take(data)
-        if table.key_of(row) in table.rows:
-            table.rows[table.key_of(row)] |= row
+        old = table.rows.get(table.key_of(row))
+        if old and table.mode == "history":
+            table.put(old | row)
+        elif old:
+            old |= row
 
     def delete(self, name: str, data: Mapping[str, Any]) -> None:
         table = self.tables[name]
         named = {raw: value for raw, value in data.items() if not table.key or column_name(raw) in table.key}
-        key = table.key_of(table.take(named))
-        if table.live:
-            table.rows.pop(key, None)
-        elif key in table.rows:
-            table.rows[key]["_fivetran_deleted"] = True
+        table.end(table.key_of(table.take(named)))
 
     def truncate(self, name: str) -> None:
         table = self.tables[name]
-        if table.live:
-            table.rows = {}
-        for row in table.rows.values():
-            row["_fivetran_deleted"] = True
+        for key in list(table.rows):
+            table.end(key)
 
     def commit(self) -> None:
         for table in self.tables.values():
@@ -123,15 +141,15 @@ class ReferenceModel:
         self.tables = deepcopy(self.committed)
 
     def visible(self) -> dict[str, tuple[dict[str, ColumnType], list[Row]]]:
-        """Give the columns and rows that a reader sees, `_fivetran_synced` left out."""
+        """Give the columns and rows that a reader sees, all times of the runtime's own left out."""
         return {name: _visible(table) for name, table in self.committed.items() if table.exists}
 
 
 def _visible(table: Table) -> tuple[dict[str, ColumnType], list[Row]]:
     own = {} if table.key else {"_fivetran_id": ColumnType(STRING)}
-    deleted = {} if table.live else {"_fivetran_deleted": ColumnType(BOOLEAN)}
-    columns = {**own, **table.columns, **deleted}
-    return columns, [{name: row.get(name) for name in columns} for row in table.rows.values()]
+    system = dict.fromkeys(SYSTEM_VALUES[table.mode], ColumnType(BOOLEAN))
+    columns = {**own, **table.columns, **system}
+    return columns, [{name: row.get(name) for name in columns} for row in [*table.rows.values(), *table.past]]
 
 
 def typed(value: Any, declared: ColumnType | None) -> tuple[ColumnType | None, Any]:

@@ -6,33 +6,32 @@ HEADWATER_EXAMPLES   how many random sequences go through the memory destination
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import os
-import shutil
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 from unittest import mock
 
-import duckdb
 import pytest
-from hypothesis import HealthCheck, event, example, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from headwater import Connector, stream
 from headwater import Operations as op
-from headwater.destinations.abc import Destination
-from headwater.destinations.duckdb import DuckDB
-from headwater.destinations.memory import MemoryDestination
-from headwater.log import Level, use_sink
+from headwater.destinations import duckdb
+from headwater.history import END_OF_TIME
 from headwater.options import Options
-from headwater.schema import SYNCED, Table, TableOptions
+from headwater.schema import ACTIVE, END, MODES, START, SYNCED, Mode, Table, TableOptions
 from headwater.state import Commit
 from headwater.sync import Progress, Sync
+from headwater.testing.contract import Driver
 from headwater.types.names import (
     BINARY,
     BOOLEAN,
@@ -50,6 +49,8 @@ from headwater.types.names import (
     ColumnType,
     decimal_type,
 )
+from tests.contract.duckdb_driver import DuckDBDriver
+from tests.contract.memory_driver import MemoryDriver
 from tests.sync import reference_model as model
 
 EXAMPLES = int(os.environ.get("HEADWATER_EXAMPLES", "1000"))
@@ -82,7 +83,7 @@ class Scenario:
 
     steps: tuple[Step, ...]
     declared: tuple[int, ...] = (0,)
-    live: frozenset[str] = frozenset()
+    modes: Mapping[str, Mode] = field(default_factory=dict)
 
     def schema(self, sync: int) -> dict[str, dict[str, ColumnType]]:
         return VARIANTS[self.declared[sync % len(self.declared)]]
@@ -189,7 +190,7 @@ SCENARIOS = st.builds(
     Scenario,
     st.lists(st.one_of(*[_row_operations()] * 5, _OTHERS), max_size=40).map(tuple),
     st.lists(st.integers(0, len(VARIANTS) - 1), min_size=1, max_size=3).map(tuple),
-    st.frozensets(st.sampled_from(sorted(KEYS))),
+    st.fixed_dictionaries(dict.fromkeys(KEYS, st.sampled_from(MODES))),
 )
 CHUNK_ROWS = st.sampled_from([1, 2, 3, 5, 20_480])
 
@@ -240,7 +241,9 @@ Seen = dict[str, tuple[dict[str, str], list[str]]]
 
 
 def by_the_model(scenario: Scenario) -> list[Seen]:
-    tables = model.ReferenceModel({name: model.Table(key, name in scenario.live) for name, key in KEYS.items()})
+    tables = model.ReferenceModel(
+        {name: model.Table(key, scenario.modes.get(name, "soft_delete")) for name, key in KEYS.items()}
+    )
     seen: list[Seen] = []
     for number, plan in enumerate(plans(scenario)):
         for name, columns in scenario.schema(number).items():
@@ -260,14 +263,6 @@ def by_the_model(scenario: Scenario) -> list[Seen]:
     return seen
 
 
-class Place(Protocol):
-    """A destination that outlives its openings."""
-
-    def destination(self) -> Destination: ...
-
-    def tables(self) -> Mapping[str, tuple[Table, list[dict[str, Any]]]]: ...
-
-
 class Crash(Exception):
     """What a connector fails with."""
 
@@ -285,31 +280,38 @@ class Silent:
         pass
 
 
-def by_the_engine(scenario: Scenario, place: Place, chunk_rows: int) -> list[Seen]:
+def by_the_engine(scenario: Scenario, driver: Driver, chunk_rows: int) -> list[Seen]:
     seen: list[Seen] = []
-    options = Options(tables={name: TableOptions(mode="live") for name in scenario.live})
+    options = Options(tables={name: TableOptions(mode=mode) for name, mode in scenario.modes.items()})
     with mock.patch.object(stream, "CHUNK_ROWS", chunk_rows):
         for number, plan in enumerate(plans(scenario)):
-            _sync(plan, _connector(plan, scenario.schema(number)), place, options)
-            seen.append({name: _seen(table, rows) for name, (table, rows) in place.tables().items()})
+            _sync(plan, _connector(plan, scenario.schema(number)), driver, options)
+            tables = _committed_tables(plan, driver)
+            seen.append({table.name: _seen(table, driver.rows(table)) for table in tables})
     return seen
 
 
-def _sync(plan: Plan, connector: Connector, place: Place, options: Options) -> None:
-    destination = place.destination()
-    destination.open()
+def _sync(plan: Plan, connector: Connector, driver: Driver, options: Options) -> None:
+    destination = driver.destination("tester")
+    _, commit = destination.open()
+    after = commit.committed_at if commit else None
     state = json.dumps({"position": plan.start})
-    result = Sync(connector, {}, destination, options, Silent(), state=state).run()
+    result = Sync(connector, {}, destination, options, Silent(), state=state, after=after).run()
     destination.close()
     if plan.fails:
         assert isinstance(result.error, Crash), result.error
     elif result.error is not None:
         raise result.error
-    again = place.destination()
-    _, commit = again.open()
-    again.close()
 
+
+def _committed_tables(plan: Plan, driver: Driver) -> list[Table]:
+    """Describe the tables as the next sync will find them, together with the state they were committed with."""
+    destination = driver.destination("tester")
+    _, commit = destination.open()
+    described = [destination.describe_table("tester", name) for name in KEYS]
+    destination.close()
     assert (commit and json.loads(commit.state)["position"]) == plan.committed
+    return [table for table in described if table is not None]
 
 
 def _connector(plan: Plan, declared: Mapping[str, Mapping[str, ColumnType]]) -> Connector:
@@ -340,9 +342,23 @@ def _spec(kind: ColumnType) -> Any:
 
 
 def _seen(table: Table, rows: list[dict[str, Any]]) -> tuple[dict[str, str], list[str]]:
-    columns = {name: kind for name, kind in table.columns.items() if name != SYNCED}
     assert all(row[SYNCED] is not None for row in rows)
+    if table.mode == "history":
+        _require_whole_history(table, rows)
+    columns = {name: kind for name, kind in table.columns.items() if name not in (SYNCED, START, END)}
     return _comparable(columns, [{name: row[name] for name in columns} for row in rows])
+
+
+def _require_whole_history(table: Table, rows: list[dict[str, Any]]) -> None:
+    """Check rule B-62: versions of a key follow each other, and only the last may be active."""
+    by_key: dict[str, list[dict[str, Any]]] = {}
+    for row in sorted(rows, key=lambda row: row[START]):
+        by_key.setdefault(repr([row[name] for name in table.key]), []).append(row)
+    for versions in by_key.values():
+        for one, following in itertools.pairwise(versions):
+            assert not one[ACTIVE]
+            assert one[START] <= one[END] < following[START]
+        assert not versions[-1][ACTIVE] or versions[-1][END] == END_OF_TIME
 
 
 def _comparable(columns: Mapping[str, ColumnType], rows: list[dict[str, Any]]) -> tuple[dict[str, str], list[str]]:
@@ -357,38 +373,6 @@ def _text(value: Any) -> str:
     if isinstance(value, datetime) and value.tzinfo is not None:
         return value.astimezone(UTC).isoformat()
     return repr(value)
-
-
-class InMemory:
-    def __init__(self) -> None:
-        self._destination = MemoryDestination()
-
-    def destination(self) -> MemoryDestination:
-        return self._destination
-
-    def tables(self) -> dict[str, tuple[Table, list[dict[str, Any]]]]:
-        return {t.name: (t, self._destination.rows(t.name)) for t in self._destination.tables().values()}
-
-
-class InDuckDB:
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def destination(self) -> DuckDB:
-        return DuckDB(self._path, connection="tester")
-
-    def tables(self) -> dict[str, tuple[Table, list[dict[str, Any]]]]:
-        destination = self.destination()
-        destination.open()
-        described = {name: destination.describe_table("tester", name) for name in KEYS}
-        destination.close()
-        with duckdb.connect(str(self._path)) as db:
-            db.execute("SET TimeZone = 'UTC'")
-            return {
-                name: (table, db.execute(f'SELECT * FROM tester."{name}"').to_arrow_table().to_pylist())
-                for name, table in described.items()
-                if table is not None
-            }
 
 
 # --- the comparison
@@ -414,7 +398,7 @@ LIFE_OF_A_ROW = Scenario(
 )
 
 
-def _settings(examples: int) -> Any:
+def _settings(examples: int) -> settings:
     return settings(max_examples=examples, deadline=None, print_blob=True, suppress_health_check=list(HealthCheck))
 
 
@@ -433,6 +417,20 @@ def _differences(seen: list[Seen], expected: list[Seen]) -> list[str]:
 @example(LIFE_OF_A_ROW, 1)
 @example(LIFE_OF_A_ROW, 20_480)
 def test_memory_ends_where_the_model_ends(scenario: Scenario, chunk_rows: int) -> None:
-    seen = by_the_engine(scenario, InMemory(), chunk_rows)
+    seen = by_the_engine(scenario, MemoryDriver(), chunk_rows)
+
+    assert _differences(seen, by_the_model(scenario)) == []
+
+
+@_settings(max(EXAMPLES // 20, 10))
+@given(SCENARIOS, CHUNK_ROWS, st.sampled_from([1, 4, 400_000]))
+@example(LIFE_OF_A_ROW, 1, 1)
+@example(LIFE_OF_A_ROW, 20_480, 400_000)
+def test_duckdb_ends_where_the_model_ends(scenario: Scenario, chunk_rows: int, long_segment_rows: int) -> None:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        mock.patch.multiple(duckdb, LONG_SEGMENT_ROWS=long_segment_rows, COPY_TRANSACTION_ROWS=2),
+    ):
+        seen = by_the_engine(scenario, DuckDBDriver(Path(folder) / "warehouse.db"), chunk_rows)
 
     assert _differences(seen, by_the_model(scenario)) == []

@@ -1,0 +1,155 @@
+"""`headwater show`, on what a real sync has loaded."""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from tests.cli.cli_project import CliProject
+
+ROWS = """
+op.upsert("orders", {"id": 1, "name": "käse, \\"mild\\"", "total": 1.5, "paid": True, "photo": b"ab", "empty": ""})
+op.upsert("orders", {"id": 2, "name": "日本", "total": float("nan")})
+op.upsert("people", {"who": "me"})
+op.delete("orders", {"id": 2})
+"""
+
+
+SCHEMA = """
+def schema(configuration):
+    columns = {"name": "STRING", "total": "DOUBLE", "paid": "BOOLEAN", "photo": "BINARY", "empty": "STRING"}
+    return [{"table": "orders", "primary_key": ["id"], "columns": {"id": "LONG", **columns}}, {"table": "people", "columns": {"who": "STRING"}}]
+"""
+
+
+@pytest.fixture
+def loaded(project: CliProject) -> CliProject:
+    assert project.connector(ROWS, schema=SCHEMA).debug().code == 0
+    with closing(duckdb.connect(str(project.warehouse))) as db:
+        db.execute("SET TimeZone = 'UTC'; UPDATE tester.orders SET _fivetran_synced = '2026-01-02 03:04:05+00'")
+        db.execute("UPDATE tester.people SET _fivetran_synced = 'infinity', _fivetran_id = 'f00'")
+    return project
+
+
+def test_show_lists_tables_types_and_first_rows(loaded: CliProject) -> None:
+    outcome = loaded.run("show", "--limit", "1")
+
+    assert outcome.out == (
+        "tester.orders: 2 rows\n"
+        "\n"
+        "  id                 BIGINT\n"
+        "  name               VARCHAR\n"
+        "  total              DOUBLE\n"
+        "  paid               BOOLEAN\n"
+        "  photo              BLOB\n"
+        "  empty              VARCHAR\n"
+        "  _fivetran_synced   TIMESTAMP WITH TIME ZONE\n"
+        "  _fivetran_deleted  BOOLEAN\n"
+        "\n"
+        '  id  name          total  paid  photo  empty  _fivetran_synced        _fivetran_deleted\n'
+        '  --  ------------  -----  ----  -----  -----  ----------------------  -----------------\n'
+        '  1   käse, "mild"  1.5    true  YWI=          2026-01-02 03:04:05+00  false\n'
+        "\n"
+        "tester.people: 1 row\n"
+        "\n"
+        "  _fivetran_id       VARCHAR\n"
+        "  who                VARCHAR\n"
+        "  _fivetran_synced   TIMESTAMP WITH TIME ZONE\n"
+        "  _fivetran_deleted  BOOLEAN\n"
+        "\n"
+        "  _fivetran_id  who  _fivetran_synced  _fivetran_deleted\n"
+        "  ------------  ---  ----------------  -----------------\n"
+        "  f00           me   infinity          false\n"
+        "\n"
+    )  # fmt: skip
+    assert (outcome.code, outcome.err) == (0, "")
+
+
+def test_show_gives_every_row_as_csv_and_json(loaded: CliProject) -> None:
+    csv = loaded.run("show", "tester.orders", "--format", "csv")
+    rows = json.loads(loaded.run("show", "ORDERS", "--format", "json").out)
+    tables = json.loads(loaded.run("show", str(loaded.path), "--format", "json").out)
+
+    assert csv.out == (
+        "id,name,total,paid,photo,empty,_fivetran_synced,_fivetran_deleted\n"
+        '1,"käse, ""mild""",1.5,true,YWI=,"",2026-01-02 03:04:05+00,false\n'
+        "2,日本,nan,,,,2026-01-02 03:04:05+00,true\n"
+    )
+    assert rows == [
+        {"id": 1, "name": 'käse, "mild"', "total": 1.5, "paid": True, "photo": "YWI=", "empty": "",
+         "_fivetran_synced": "2026-01-02 03:04:05+00", "_fivetran_deleted": False},
+        {"id": 2, "name": "日本", "total": "nan", "paid": None, "photo": None, "empty": None,
+         "_fivetran_synced": "2026-01-02 03:04:05+00", "_fivetran_deleted": True},
+    ]  # fmt: skip
+    assert [(table["table"], table["rows"], len(table["first_rows"])) for table in tables] == [
+        ("tester.orders", 2, 2), ("tester.people", 1, 1),
+    ]  # fmt: skip
+    assert tables[1]["columns"]["who"] == "VARCHAR"
+
+
+QUERIES = [
+    # query                                         exit code, what is said
+    ("SELECT count(*) AS n, sum(id) n FROM orders -- all", 0, "n,n_1\n2,3\n"),
+    ("DESCRIBE people",                             0, "column_name,column_type,null,key,default,extra\n"),
+    ("SELECT 1 WHERE false",                        0, "1\n"),
+    ("DELETE FROM orders",                          1, "Error: --sql takes one query, such as a SELECT; nothing was run\n"),
+    ("SELECT 1; DROP TABLE orders",                 1, "Error: --sql takes one query, such as a SELECT; nothing was run\n"),
+    ("COPY orders TO 'stolen.csv'",                 1, "Error: --sql takes one query, such as a SELECT; nothing was run\n"),
+    ("SELECT * FROM read_csv('connector.py')",      1, "Error: DuckDB refuses this query: Permission Error"),
+    ("FROM (SELECT 'infinity'::TIMESTAMPTZ a, 340282366920938463463374607431768211455::UHUGEINT b)",
+                                                    0, "a,b\ninfinity,340282366920938463463374607431768211455\n"),
+    ("",                                            1, "Error: --sql takes one query, such as a SELECT; nothing was run\n"),
+    ("SELEC 1",                                     1, "Error: DuckDB refuses this query: Parser Error"),
+    ("SELECT 1 / nothing",                          1, "Error: DuckDB refuses this query: Binder Error"),
+]  # fmt: skip
+
+
+def test_a_query_reads_this_file_and_nothing_else(loaded: CliProject) -> None:
+    before = loaded.warehouse.read_bytes()
+    outcomes = [loaded.run("show", "--sql", query, "--format", "csv") for query, _, _ in QUERIES]
+
+    said = [(outcome.code, outcome.out + outcome.err) for outcome in outcomes]
+    assert [
+        (query, code, text)
+        for (query, code, start), (found, text) in zip(QUERIES, said, strict=True)
+        if found != code or not text.startswith(start)
+    ] == []
+    assert not (loaded.path / "stolen.csv").exists()
+    assert loaded.warehouse.read_bytes() == before
+
+
+WRONG = [
+    (["order"],     "Error: there is no table 'order': did you mean 'orders'?\n"),
+    (["zzz"],       "Error: there is no table 'zzz': there are: tester.orders, tester.people\n"),
+    (["nowhere", "orders"], "Error: nowhere is not a folder\nName the folder that holds connector.py.\n"),
+    (["--destination", "duckdb:none.db"],
+     "Error: there is nothing to show: <project>/none.db does not exist\nRun `headwater debug` first.\n"),
+    (["--destination", "duckdb:connector.py"], "Error: <project>/connector.py cannot be read: IO Error"),
+    (["--destination", "postgres://me:canary@host/db"],
+     "Error: show reads DuckDB files, and this project loads into postgres://me:***@host/db\n"
+     "Use that database's own client.\n"),
+]  # fmt: skip
+
+
+def test_what_cannot_be_shown_is_said_in_a_sentence(loaded: CliProject) -> None:
+    outcomes = [loaded.run("show", *arguments) for arguments, _ in WRONG]
+
+    assert [
+        (arguments, outcome.err)
+        for (arguments, said), outcome in zip(WRONG, outcomes, strict=True)
+        if not outcome.err.startswith(said) or outcome.code != 1 or outcome.out
+    ] == []
+
+
+def test_show_reads_what_a_killed_sync_left_in_the_log(project: CliProject) -> None:
+    project.connector('op.upsert("orders", {"id": 1})\nop.checkpoint({})\nos.kill(os.getpid(), 9)', top="import os")
+    killed = project.debug()
+    outcome = project.run("show", "orders", "--format", "csv")
+
+    assert killed.code == -9
+    assert Path(f"{project.warehouse}.wal").exists()
+    assert outcome.out.startswith("id,_fivetran_synced,_fivetran_deleted\n1,")
