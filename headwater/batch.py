@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -324,11 +324,7 @@ def _gone(fate: _Fate, table: Table) -> bool:
 def _fates(operations: TypedOperations, data: pa.Table, table: Table) -> dict[int, _Fate]:
     """Find each key's fate, by the position of the key's first operation."""
     assert operations.kinds is not None and operations.given is not None
-    keys: Sequence[Any] = (
-        data[table.key[0]].to_pylist()
-        if len(table.key) == 1
-        else list(zip(*(data[name].to_pylist() for name in table.key), strict=True))
-    )
+    keys = _keys(data, table.key)
     first: dict[Any, int] = {}
     fates: dict[int, _Fate] = {}
     changeable = frozenset(data.column_names) - frozenset(table.key)
@@ -345,6 +341,24 @@ def _fates(operations: TypedOperations, data: pa.Table, table: Table) -> dict[in
         elif not _gone(fate, table):
             fate.changed.update(dict.fromkeys(operations.given[position] & changeable, position))
     return fates
+
+
+def _keys(data: pa.Table, key: tuple[str, ...]) -> Sequence[Any]:
+    columns = [data[name] for name in key]
+    if any(pa.types.is_floating(column.type) for column in columns):
+        return list(map(comparable_key, zip(*(column.to_pylist() for column in columns), strict=True)))
+    if len(columns) == 1:
+        return columns[0].to_pylist()  # type: ignore[no-any-return]  # pyarrow has no types
+    return list(zip(*(column.to_pylist() for column in columns), strict=True))
+
+
+def comparable_key(values: Iterable[Any]) -> tuple[Any, ...]:
+    """Give a key that Python compares as a warehouse does, where NaN equals NaN.
+
+    >>> comparable_key([1, float("nan")]) == comparable_key([1, float("nan")])
+    True
+    """
+    return tuple("NaN" if value != value else value for value in values)
 
 
 def _put(data: pa.Table, fates: list[_Fate]) -> pa.Table:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from headwater.batch import DELETE, UPDATE, UPSERT, Batch, TypedOperations
+from headwater.batch import DELETE, UPDATE, UPSERT, Batch, TypedOperations, comparable_key
 from headwater.schema import ACTIVE, END, START, SYNCED, SYSTEM_COLUMNS, Table
 from headwater.types.columns import arrow_type
 
@@ -62,7 +62,7 @@ def versions(operations: TypedOperations, table: Table, active: pa.Table, now: d
 
 
 def _key(table: Table, row: _Row) -> tuple[Any, ...]:
-    return tuple(row[name] for name in table.key)
+    return comparable_key(row[name] for name in table.key)
 
 
 def _given(operations: TypedOperations, position: int) -> frozenset[str]:

@@ -12,14 +12,15 @@ from dataclasses import replace
 from datetime import datetime
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from headwater.batch import UPSERT, Batch, TypedOperations, net_effect
 from headwater.destinations.abc import Destination
 from headwater.errors import ConnectorError, DestinationError
 from headwater.history import MILLISECOND, versions
+from headwater.outbox import Rows, Truncate
 from headwater.schema import SYSTEM_COLUMNS, Catalog, SourceTable, Table
 from headwater.state import Commit
-from headwater.stream import Rows, Truncate
 from headwater.types.columns import Column, cast
 from headwater.types.names import DOUBLE, STRING, ColumnType, promote
 
@@ -80,14 +81,14 @@ class Loader:
         """Truncate a table; one that does not exist has nothing to truncate (rule B-10)."""
         table = self._table(item.source)
         if table is not None:
-            self._destination.truncate(table, at=self._time())
+            self._end_rows(table)
 
     def end_missing(self, catalog: Catalog) -> None:
         """Mark the rows of every table of this sync that it has not sent as deleted (rule B-68)."""
         for source in catalog.tables:
             table = self._table(source)
             if table is not None:
-                self._destination.truncate(table, at=self._time(), before=self._started)
+                self._end_rows(table, before=self._started)
 
     def commit(self, state: str) -> Commit:
         for source in self._awaited:
@@ -96,6 +97,11 @@ class Loader:
         self._foretold = {}
         return self._destination.commit(state)
 
+    def _end_rows(self, table: Table, before: datetime | None = None) -> None:
+        at = _whole_milliseconds(self._time())
+        self._destination.truncate(table, at=at, before=before)
+        self._synced = max(self._synced, at + MILLISECOND)  # in history mode the next version starts after this end
+
     def _time(self) -> datetime:
         """Give the time for `_fivetran_synced`, which never goes back although clocks do."""
         self._synced = max(self._now(), self._synced)
@@ -103,7 +109,7 @@ class Loader:
 
     def _versions(self, operations: TypedOperations, table: Table) -> Batch:
         now = self._time()
-        start = now.replace(microsecond=now.microsecond // 1000 * 1000)
+        start = _whole_milliseconds(now)
         keys = pa.table({name: operations.columns[name].array for name in table.key})
         active = self._destination.active_versions(table, keys.group_by(list(table.key)).aggregate([]))
         batch, last = versions(operations, table, active, start)
@@ -194,7 +200,7 @@ class Loader:
             other = seen.setdefault(name.casefold(), name)
             if other != name:
                 raise DestinationError(
-                    f"{table}: the columns {other!r} and {name!r} differ only in case: to this destination they are one",
+                    f"{table}: the columns {other!r} and {name!r} differ only in case: they are one here",
                     hint="Rename one in the connector, or use the naming FIVETRAN.",
                 )
 
@@ -209,5 +215,11 @@ class Loader:
             except pa.ArrowInvalid:  # a number would change: from now on the column holds text
                 self._alter(table, add={}, retype={name: ColumnType(STRING)})
                 array = cast(column.array, column.kind, table.columns[name])
+            if name in table.key and pa.types.is_floating(array.type):
+                array = pc.add(array, pa.scalar(0.0, array.type))  # -0.0 becomes 0.0: they are one key
             columns[name] = Column(array, table.columns[name])
         return replace(operations, columns=columns)
+
+
+def _whole_milliseconds(time: datetime) -> datetime:
+    return time.replace(microsecond=time.microsecond // 1000 * 1000)

@@ -21,12 +21,14 @@ from headwater.types.names import (
     FLOAT,
     INTEGERS,
     JSON,
+    MAX_PRECISION,
     NAIVE_DATE,
     NAIVE_DATETIME,
     STRING,
     UTC_DATETIME,
     XML,
     ColumnType,
+    decimal_type,
 )
 from headwater.types.text import as_text
 
@@ -44,6 +46,10 @@ _TAGS = {
     STRING: "s",
     XML: "s",
 }
+
+
+# The text of a number must not depend on the digits its column was declared with.
+_WRITTEN_AS = {FLOAT: ColumnType(DOUBLE), DECIMAL: decimal_type(MAX_PRECISION, 0)}
 
 
 def row_ids(
@@ -72,5 +78,5 @@ def _encoded(prefix: str, kind: ColumnType, value: Any) -> bytes:
     canonical = canonical_value(kind, value)
     if canonical is None:
         return b""
-    text = as_text(ColumnType(DOUBLE) if kind.name == FLOAT else kind, canonical).encode()
+    text = as_text(_WRITTEN_AS.get(kind.name, kind), canonical).encode()
     return f"{prefix}{_TAGS[kind.name]}{len(text)}:".encode() + text

@@ -99,5 +99,10 @@ def choose_state(committed: Commit | None, file_text: str | None) -> tuple[str, 
         return (committed.state, False) if committed else ("{}", False)
     if committed is None:
         return file_text, file_text.strip() not in ("", "{}")
-    known = (json.loads(committed.state), json.loads(committed.previous))
-    return (committed.state, False) if json.loads(file_text) in known else (file_text, True)
+    known = (_canonical(committed.state), _canonical(committed.previous))
+    return (committed.state, False) if _canonical(file_text) in known else (file_text, True)
+
+
+def _canonical(text: str) -> str:
+    """Write JSON text so that equal texts mean equal values; Python itself takes 1, 1.0 and true for one."""
+    return json.dumps(json.loads(text), sort_keys=True)

@@ -7,60 +7,27 @@ Promises  memory is bounded; a slow destination slows the author; nothing is dro
 
 from __future__ import annotations
 
-import json
-import sys
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from gc import is_tracked
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from headwater.batch import DELETE, UPDATE, UPSERT, Chunk, TypedOperations, Typist
+from headwater.buffer import Buffer, Layout
 from headwater.errors import ConnectorError, HeadwaterError, RowError
+from headwater.outbox import Checkpoint, Outbox, Rows, Truncate
 from headwater.schema import FILE_PATH, Catalog, SourceTable
+from headwater.snapshot import StrictCoercion
 from headwater.state import MAX_STATE_BYTES, WARN_STATE_BYTES, dump_state
-from headwater.snapshot import StrictCoercion, may_change, snapshot
 
 if TYPE_CHECKING:
     from headwater.file_upload import FileStore, FileUpload
 
-# A chunk of this many rows still fits the processor's cache while it is converted.
-CHUNK_ROWS = 20_480
-CHUNK_BYTES = 32_000_000
+# What the buffers of all tables may hold together.
 BUFFERED_BYTES = 96_000_000
-QUEUED_BYTES = 96_000_000
-
-
-@dataclass(slots=True)
-class Rows:
-    """Row operations of one table, on their way to the destination."""
-
-    source: SourceTable
-    operations: TypedOperations
-    nbytes: int
-
-
-@dataclass(slots=True)
-class Truncate:
-    """Every row of the table that came before is to be marked as deleted."""
-
-    source: SourceTable
-    nbytes: int = 0
-
-
-@dataclass(slots=True)
-class Checkpoint:
-    """Everything before it is to be committed together with `state`."""
-
-    state: str
-    nbytes: int = 0
-    done: threading.Event = field(default_factory=threading.Event)
-
-
-Item = Rows | Truncate | Checkpoint
+# Arrow input is cut here, at the row-group size of most Parquet files.
+FRAME_ROWS = 122_880
 
 
 class EndOfSync(BaseException):
@@ -73,116 +40,6 @@ class SyncFailed(HeadwaterError):
     def __init__(self, message: str, trace: str | None) -> None:
         super().__init__(message)
         self.trace = trace
-
-
-class Outbox:
-    """A queue between the author's threads and the loading thread, bounded by bytes."""
-
-    def __init__(self, limit: int = QUEUED_BYTES) -> None:
-        self._limit = limit
-        self._items: deque[Item] = deque()
-        self._bytes = 0
-        self._closed = False
-        self._failure: BaseException | None = None
-        self._changed = threading.Condition()
-
-    def put(self, item: Item) -> None:
-        """Hand over an item; waits while the loading thread is behind.
-
-        Errors: the failure of the loading thread, if it has failed.
-        """
-        with self._changed:
-            while self._bytes >= self._limit and self._failure is None:
-                self._changed.wait()
-            self.raise_failure()
-            self._items.append(item)
-            self._bytes += item.nbytes
-            self._changed.notify_all()
-
-    def get(self) -> Item | None:
-        """Take the next item; None when there will be no more."""
-        with self._changed:
-            while not self._items and not self._closed and self._failure is None:
-                self._changed.wait()
-            if self._failure is not None or not self._items:
-                return None
-            item = self._items.popleft()
-            self._bytes -= item.nbytes
-            self._changed.notify_all()
-            return item
-
-    def close(self) -> None:
-        """Say that no more items come."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
-
-    def fail(self, error: BaseException) -> None:
-        """End both sides: every later `put` raises `error`, and whoever waits for a checkpoint is woken."""
-        with self._changed:
-            if self._failure is None:
-                self._failure = error
-            for item in self._items:
-                if isinstance(item, Checkpoint):
-                    item.done.set()
-            self._items.clear()
-            self._bytes = 0
-            self._changed.notify_all()
-
-    def raise_failure(self) -> None:
-        if self._failure is not None:
-            raise self._failure
-
-
-class _Buffer:
-    """Operations of one table that are not typed yet: upserts that share their columns, then any others.
-
-    width      how many columns the first part has; -1 when the next upsert must not go there
-    values_of  gives a row's values in the order of the columns; KeyError when it has others
-    snapshots  some row held a container: from then on every row is looked at
-    pause      the number of cells or entries at which to look at the size again
-    """
-
-    __slots__ = (
-        "cells", "coercion", "entries", "keys", "nbytes", "pause", "seen", "snapshots", "source", "typist",
-        "values_of", "width",
-    )  # fmt: skip
-
-    def __init__(self, source: SourceTable, typist: Typist, coercion: StrictCoercion | None) -> None:
-        self.source = source
-        self.typist = typist
-        self.coercion = coercion
-        self.snapshots = False
-        self.clear()
-
-    def snapshot(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        """Take a row that holds something its author may still change."""
-        self.snapshots = True
-        return snapshot(row, self.source.declared_type)
-
-    def clear(self) -> None:
-        self.keys: tuple[str, ...] = ()
-        self.width = -1
-        self.values_of: Callable[[Mapping[str, Any]], tuple[Any, ...]] = _no_values
-        self.cells: list[Any] = []
-        self.entries: list[tuple[int, Mapping[str, Any]]] = []
-        self.nbytes = 0
-        self.seen = 0
-        self.pause = 0
-
-    def take_columns_of(self, row: Mapping[str, Any]) -> None:
-        """Let upserts with the columns of `row` go to the first part."""
-        self.keys = tuple(row)
-        self.width = len(row)
-        (only, *others) = self.keys
-        self.values_of = itemgetter(*self.keys) if others else lambda row: (row[only],)
-
-    def count(self) -> int:
-        return len(self.entries) + (len(self.cells) // len(self.keys) if self.keys else 0)
-
-
-def _no_values(row: Mapping[str, Any]) -> tuple[Any, ...]:
-    raise KeyError
 
 
 class Stream:
@@ -210,9 +67,9 @@ class Stream:
         self._clock = clock
         self._lock = threading.RLock()
         self._one_checkpoint = threading.Lock()
-        self._buffers: dict[str, _Buffer] = {}
-        self._qualified: dict[tuple[str, str], _Buffer] = {}
-        self._by_source: dict[int, _Buffer] = {}
+        self._layouts: dict[str, Layout] = {}
+        self._buffers: dict[tuple[str | None, str], Buffer] = {}
+        self._by_source: dict[int, Buffer] = {}
         self._failure: BaseException | None = None
         self._open = True
         self.calls = {"upserts": 0, "updates": 0, "deletes": 0, "truncates": 0, "checkpoints": 0}
@@ -220,21 +77,24 @@ class Stream:
 
     # --- operations, called by authors from any thread
 
-    def upsert(self, table: str, data: Any, schema: str | None = None, file: FileUpload | None = None) -> None:
-        with self._lock:
-            buffer = self._buffers.get(table) if schema is None else None
-            if buffer is not None and type(data) is dict and len(data) == buffer.width and file is None:
-                # The garbage collector does not track a dict that holds no container but a bytearray.
-                row = buffer.snapshot(data) if buffer.snapshots or is_tracked(data) else data
-                try:
-                    buffer.cells += buffer.values_of(row)
-                except KeyError:
-                    pass  # as many columns, but others
-                else:
-                    if len(buffer.cells) >= buffer.pause:
-                        self._pause(buffer)
-                    return
-            self._upsert_first_or_other(table, data, schema, file)
+    def upsert(self, table: str, data: Any, *, schema: str | None = None, file: FileUpload | None = None) -> None:
+        """See `Operations.upsert`, which is this method while a sync runs."""
+        try:
+            layout = self._layouts[table]
+            if len(data) != layout.width or type(data) is not dict or schema is not None or file is not None:
+                raise KeyError
+            # The garbage collector does not track a dict that holds no container (but a bytearray, say).
+            if is_tracked(data) or layout.snapshots:
+                layout.extend(layout.values_of(layout.snapshot(data)))
+            else:
+                layout.extend(layout.values_of(data))
+        except (KeyError, TypeError, ValueError):
+            with self._lock:
+                self._upsert_the_long_way(table, data, schema, file)
+        else:
+            if len(layout.cells) >= layout.pause:
+                with self._lock:
+                    self._look(layout.buffer)
 
     def update(self, table: str, data: Any, schema: str | None = None, file: FileUpload | None = None) -> None:
         with self._lock:
@@ -243,7 +103,8 @@ class Stream:
             buffer.source.require_key(row, "update")
             if file is not None:
                 row = self._store(buffer.source, row, file)
-            self._append(buffer, UPDATE, self._taken(buffer, row))
+            if buffer.append(UPDATE, buffer.take(row)):
+                self._look(buffer)
 
     def delete(self, table: str, keys: Any, schema: str | None = None) -> None:
         with self._lock:
@@ -253,7 +114,8 @@ class Stream:
             if buffer.source.has_key:
                 own = buffer.source.target.key
                 row = {raw: value for raw, value in row.items() if buffer.source.name_of(raw) in own}
-            self._append(buffer, DELETE, self._taken(buffer, row))
+            if buffer.append(DELETE, buffer.take(row)):
+                self._look(buffer)
 
     def truncate(self, table: str, schema: str | None = None) -> None:
         with self._lock:
@@ -297,16 +159,21 @@ class Stream:
         """Hand over what is left after update() has returned; later operations are refused."""
         with self._lock:
             self._require_open()
+            self._close_buffers()
             self._flush_all()
+            self._close_buffers()
             self._open = False
         self._outbox.close()
 
     def stop(self, error: BaseException) -> None:
         """Refuse every later operation with `error`; what is buffered is dropped."""
         self._failure = self._failure or error
-        for buffer in list(self._by_source.values()):
-            buffer.width = -1  # the short way through upsert() ends here
+        self._close_buffers()
         self._outbox.fail(error)
+
+    def _close_buffers(self) -> None:
+        for buffer in list(self._by_source.values()):
+            buffer.close()
 
     # --- behind the operations
 
@@ -319,26 +186,23 @@ class Stream:
                 hint="Wait for every thread you start before update() returns.",
             )
 
-    def _buffer(self, schema: str | None, table: str) -> _Buffer:
+    def _buffer(self, schema: str | None, table: str) -> Buffer:
         self._require_open()
         _check_names(schema, table)
-        buffer = self._buffers.get(table) if schema is None else self._qualified.get((schema, table))
+        buffer = self._buffers.get((schema, table))
         return self._open_buffer(schema, table) if buffer is None else buffer
 
-    def _open_buffer(self, schema: str | None, table: str) -> _Buffer:
+    def _open_buffer(self, schema: str | None, table: str) -> Buffer:
         source = self._catalog.table(schema, table)
         buffer = self._by_source.get(id(source))
         if buffer is None:
             coercion = StrictCoercion(self._catalog.declared_exactly(schema, table)) if self._strict else None
-            buffer = _Buffer(source, Typist(source, strict=self._strict, warn=self._warn), coercion)
+            buffer = Buffer(source, Typist(source, strict=self._strict, warn=self._warn), coercion)
             self._by_source[id(source)] = buffer
-        if schema is None:
-            self._buffers[table] = buffer
-        else:
-            self._qualified[schema, table] = buffer
+        self._buffers[schema, table] = buffer
         return buffer
 
-    def _upsert_first_or_other(self, table: str, data: Any, schema: str | None, file: FileUpload | None) -> None:
+    def _upsert_the_long_way(self, table: str, data: Any, schema: str | None, file: FileUpload | None) -> None:
         buffer = self._buffer(schema, table)
         if _is_frame(data):
             if file is not None:
@@ -348,84 +212,42 @@ class Stream:
         row = _mapping(buffer.source, data)
         if file is not None:
             row = self._store(buffer.source, row, file)
-        row = self._taken(buffer, row)
-        if row and not self._strict and not buffer.count():
-            buffer.take_columns_of(row)
-        try:
-            if len(row) != buffer.width:
-                raise KeyError
-            buffer.cells += buffer.values_of(row)
-        except KeyError:
-            self._append(buffer, UPSERT, row)
-            return
-        if len(buffer.cells) >= buffer.pause:
-            self._pause(buffer)
+        full = buffer.upsert(buffer.take(row))
+        if schema is None and buffer.layout is not None:
+            self._layouts[table] = buffer.layout
+        if full:
+            self._look(buffer)
 
-    def _taken(self, buffer: _Buffer, row: Mapping[str, Any]) -> dict[str, Any]:
-        """Take a row as it is now, its column names checked."""
-        for raw in row:
-            buffer.source.name_of(raw)
-        if buffer.coercion is not None:
-            return buffer.coercion(row)
-        return buffer.snapshot(row) if any(map(may_change, row.values())) else dict(row)
-
-    def _append(self, buffer: _Buffer, operation: int, row: Mapping[str, Any]) -> None:
-        if buffer.width >= 0:
-            buffer.width = -1
-            buffer.pause = 0
-        buffer.entries.append((operation, row))
-        if len(buffer.entries) >= buffer.pause:
-            self._pause(buffer)
-
-    def _pause(self, buffer: _Buffer) -> None:
-        """Look at the newest row's size; type the buffer when it is full, else say when to look again."""
-        if not self._open or self._failure is not None:
-            buffer.clear()
-            self._require_open()
-        count = buffer.count()
-        width = len(buffer.keys)
-        newest = list(buffer.entries[-1][1].values()) if buffer.entries else buffer.cells[-width:]
-        row_bytes = sum(map(_size, newest)) + 64
-        buffer.nbytes += row_bytes * (count - buffer.seen)
-        buffer.seen = count
-        if count >= CHUNK_ROWS or buffer.nbytes >= CHUNK_BYTES or row_bytes > CHUNK_BYTES // 8:
+    def _look(self, buffer: Buffer) -> None:
+        """Type a buffer that has become full; all of them when together they hold too much."""
+        self._require_open()
+        if buffer.look():
             self._flush(buffer)
-            return
-        if sum(other.nbytes for other in self._by_source.values()) >= BUFFERED_BYTES:
+        elif sum(other.nbytes for other in self._by_source.values()) >= BUFFERED_BYTES:
             self._flush_all()
-            return
-        step = max(1, min(64, CHUNK_ROWS - count, (CHUNK_BYTES - buffer.nbytes) // (8 * row_bytes)))
-        if buffer.entries:
-            buffer.pause = len(buffer.entries) + step
-        else:
-            buffer.pause = len(buffer.cells) + step * width
 
     def _flush_all(self) -> None:
-        for buffer in self._by_source.values():
+        for buffer in list(self._by_source.values()):
             self._flush(buffer)
 
-    def _flush(self, buffer: _Buffer) -> None:
+    def _flush(self, buffer: Buffer) -> None:
         """Type what a buffer holds and hand it over."""
-        count = buffer.count()
-        if not count:
-            return
-        chunk = Chunk(buffer.keys, buffer.cells, buffer.entries, plain=not buffer.snapshots and buffer.coercion is None)
-        buffer.clear()
-        self._count(chunk)
-        if buffer.source.dropped:
-            return
-        try:
-            operations = buffer.typist.operations(chunk)
-        except (ConnectorError, TypeError, ValueError) as error:
-            self.stop(error)
-            raise
-        self._hand_over(buffer, operations)
+        for chunk in buffer.flush():
+            self._count(chunk)
+            if buffer.source.dropped:
+                continue
+            try:
+                operations = buffer.typist.operations(chunk)
+            except (ConnectorError, TypeError, ValueError) as error:
+                self.stop(error)
+                raise
+            self._hand_over(buffer, operations)
 
-    def _hand_over(self, buffer: _Buffer, operations: TypedOperations) -> None:
+    def _hand_over(self, buffer: Buffer, operations: TypedOperations) -> None:
         nbytes = sum(column.array.nbytes for column in operations.columns.values())
         self._outbox.put(Rows(buffer.source, operations, nbytes))
 
-    def _upsert_frame(self, buffer: _Buffer, data: Any) -> None:
+    def _upsert_frame(self, buffer: Buffer, data: Any) -> None:
         self._flush(buffer)
         table = _arrow_table(data)
         self.calls["upserts"] += table.num_rows
@@ -463,10 +285,6 @@ class Stream:
             raise EndOfSync
 
 
-# Arrow input is cut here, at the row-group size of DuckDB and most Parquet files.
-FRAME_ROWS = 122_880
-
-
 def _check_names(schema: object, table: object) -> None:
     """Refuse wrong names as the original does (rules A-30, A-31)."""
     if not isinstance(table, str):
@@ -499,10 +317,3 @@ def _arrow_table(data: Any) -> Any:
     if type(data).__module__.partition(".")[0] == "pandas":
         return pa.Table.from_pandas(data, preserve_index=False)
     return pa.table(data)
-
-
-def _size(value: Any) -> int:
-    """Estimate the bytes of one value."""
-    if type(value) in (dict, list):
-        return len(json.dumps(value, default=str))
-    return sys.getsizeof(value)

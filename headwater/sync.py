@@ -21,9 +21,10 @@ from headwater.load import Loader
 from headwater.log import Logging
 from headwater.naming import naming
 from headwater.options import Options
+from headwater.outbox import Checkpoint, Outbox, Rows, Truncate
 from headwater.schema import Catalog, Table, read_declaration
 from headwater.state import Commit, load_state
-from headwater.stream import Checkpoint, EndOfSync, Outbox, Rows, Stream, SyncFailed, Truncate
+from headwater.stream import EndOfSync, Stream, SyncFailed
 
 Status = Literal["succeeded", "failed", "interrupted"]
 

@@ -19,7 +19,8 @@ def update(configuration: dict[str, Any], state: dict[str, Any]) -> None:
         emitted += 1
         if emitted % checkpoint_every == 0:
             op.checkpoint({"emitted": emitted})
-    op.checkpoint({"emitted": emitted})
+    if emitted % checkpoint_every:
+        op.checkpoint({"emitted": emitted})
 
 
 connector = Connector(update=update, schema=schema)

@@ -41,7 +41,7 @@ def command(project: Path, configuration: Path | None, **flags: Any) -> None:
     from headwater.configuration import find_configuration, read_configuration
 
     Logging.LOG_LEVEL = Level.DEBUG
-    printer = Printer(flags.pop("log_format"), verbose=flags.pop("verbose"), project=project.absolute())
+    printer = Printer(flags.pop("log_format"), verbose=flags.pop("verbose"), project=project.resolve())
     exit_code = run_and_print(
         project,
         None,
@@ -106,7 +106,7 @@ def debug_connector(
             options={"naming": naming} if naming else {},
             state=None if state is None else dump_state(dict(state)),
         ),
-        Printer("text", verbose=False, project=path.absolute()),
+        Printer("text", verbose=False, project=path.resolve()),
     )
     if exit_code:
         raise SystemExit(exit_code)

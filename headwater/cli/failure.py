@@ -12,7 +12,7 @@ from headwater.errors import HeadwaterError
 # A server's error page can be the message of an exception.
 SENTENCE_CHARACTERS = 500
 
-_OWN_FOLDER = f"{Path(__file__).resolve().parent.parent}/"
+_OWN_FOLDER = f"{Path(__file__).parent.parent}/"
 _LIBRARIES = tuple(f"{sysconfig.get_path(name)}/" for name in ("stdlib", "platstdlib", "purelib", "platlib"))
 
 

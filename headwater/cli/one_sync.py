@@ -87,8 +87,12 @@ def leave(exit_code: int) -> NoReturn:
     """End the process, without waiting for threads that the connector has left running."""
     sys.stdout.flush()
     sys.stderr.flush()
-    left = [each for each in threading.enumerate() if each is not threading.main_thread()]
-    # An interrupted update() goes on in its thread; so may any other that is not a daemon's.
-    if exit_code > 1 or any(not each.daemon for each in left):
+    left = [
+        each
+        for each in threading.enumerate()
+        if each is not threading.main_thread() and not each.name.startswith("headwater-")
+    ]
+    # An interrupted update() goes on in its thread, and Python waits at its end for every thread of a pool.
+    if exit_code > 1 or left:
         os._exit(exit_code)
     sys.exit(exit_code)

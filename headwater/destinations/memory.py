@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from headwater.batch import Batch
+from headwater.batch import Batch, comparable_key
 from headwater.errors import DestinationError, Fenced
 from headwater.schema import ACTIVE, DELETED, END, SYNCED, Table
 from headwater.state import Commit
@@ -193,9 +193,7 @@ def _rows(part: pa.Table | None) -> list[Row]:
 
 
 def _key(names: tuple[str, ...], row: Row) -> Key:
-    """Give a row's key; two NaN are one key, as in a warehouse."""
-    values = (row[name] for name in names)
-    return tuple("NaN" if value != value else value for value in values)
+    return comparable_key(row[name] for name in names)
 
 
 def _require_fits(table: Table, batch: Batch) -> None:

@@ -382,7 +382,9 @@ class ReplayServer:
             self._http = _Server(self, port)
         except OSError as error:
             raise ConfigurationError(f"port {port} cannot be used: {error}") from error
-        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), name="replay-server")
+        self._thread = threading.Thread(
+            target=self._http.serve_forever, args=(0.05,), name="replay-server", daemon=True
+        )
         # An address like http://127.0.0.1:43817, without a slash at its end.
         self.url = f"http://127.0.0.1:{self._http.server_address[1]}"
 
@@ -451,33 +453,43 @@ def _refusal(status: HTTPStatus, why: str) -> Answer:
 
 
 class _Server(ThreadingHTTPServer):
-    """Accepts connections and remembers the open ones, so that closing need not wait for a client."""
+    """Accepts connections and remembers the open ones, so that closing need not wait for a client.
 
-    daemon_threads = False  # server_close waits for them: a test leaves no thread behind
+    Its threads are daemons, for whoever forgets to close; who closes has waited for all of them.
+    """
+
+    daemon_threads = True
     request_queue_size = 128
 
     def __init__(self, replay: ReplayServer, port: int) -> None:
         self.replay = replay
-        self._open: set[socket.socket] = set()
+        self._open: dict[threading.Thread, socket.socket] = {}
         self._open_lock = threading.Lock()
         super().__init__(("127.0.0.1", port), _Handler)
 
     def process_request(self, request: Any, client_address: Any) -> None:
+        thread = threading.Thread(
+            target=self.process_request_thread, args=(request, client_address), name="replay-client", daemon=True
+        )
         with self._open_lock:
-            self._open.add(request)
-        super().process_request(request, client_address)
+            self._open[thread] = request
+        thread.start()
 
-    def shutdown_request(self, request: Any) -> None:
-        with self._open_lock:
-            self._open.discard(request)
-        super().shutdown_request(request)
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            with self._open_lock:
+                del self._open[threading.current_thread()]
 
     def hang_up(self) -> None:
-        """Close every open connection."""
+        """Close every open connection and wait for its thread."""
         with self._open_lock:
-            for connection in self._open:
-                with contextlib.suppress(OSError):  # the client was faster
-                    connection.shutdown(socket.SHUT_RDWR)
+            open_connections = dict(self._open)
+        for thread, connection in open_connections.items():
+            with contextlib.suppress(OSError):  # the client was faster
+                connection.shutdown(socket.SHUT_RDWR)
+            thread.join()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing of a client that hung up: tests kill theirs on purpose."""

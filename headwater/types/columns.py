@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -36,6 +37,7 @@ from headwater.types.names import (
     decimal_type,
     promote,
 )
+from headwater.types.numeric import rounded_to_32_bits
 from headwater.types.text import as_text
 
 _ARROW: dict[str, pa.DataType] = {
@@ -196,9 +198,20 @@ def _convert_declared(values: Sequence[Any], declared: ColumnType) -> Column:
     if declared.name == DECIMAL:
         _check_digits(canonical, values, declared)
     kind = _grown(declared, canonical)
+    if declared.name == FLOAT != kind.name:
+        canonical = [_as_float32(value) for value in canonical]
     if kind.name == STRING != declared.name:
         canonical = [None if value is None else as_text(declared, value) for value in canonical]
     return Column(pa.array(canonical, arrow_type(kind)), kind)
+
+
+def _as_float32(value: float | None) -> float | None:
+    """Round to 32 bits what fits there: a value beyond makes the column DOUBLE, but not its neighbours more exact.
+
+    Which values share a chunk with it is chance.
+    """
+    rounded = None if value is None else rounded_to_32_bits(value)
+    return value if rounded is not None and math.isinf(rounded) else rounded
 
 
 def _check_digits(canonical: Sequence[Decimal | None], values: Sequence[Any], declared: ColumnType) -> None:

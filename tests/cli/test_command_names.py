@@ -51,7 +51,7 @@ WRONG = [
     (["help", "shwo"],                  "Error: unknown command 'shwo': did you mean 'show'?\n"),
     (["--verbose"],                     "Error: No such option '--verbose'. Did you mean '--version'?\n"),
     (["debug", "--confguration", "x"],  "Error: No such option '--confguration'. Did you mean '--configuration'?\n"),
-    (["debug", "--naming", "OTHER"],    "Error: Invalid value for '--naming': 'OTHER' is not one of 'fivetran', 'source'.\n"),
+    (["debug", "--log-format", "X"],    "Error: Invalid value for '--log-format': 'X' is not one of 'text', 'json'.\n"),
     (["debug", "--max-rows", "0"],      "Error: Invalid value for '--max-rows': 0 is not in the range x>=1.\n"),
     (["show", "--sql", "SELECT 1", "t"], "Error: give TABLE or --sql, not both\n"),
     (["show", "a", "b", "c"],           "Error: give at most a PROJECT and a TABLE\n"),

@@ -167,16 +167,16 @@ BROKEN_PROJECTS = {
         START + "SYNC FAILED: <project> holds no connector.py\n  Go into the project's folder, or name it.\n", 0),
     "no configuration.json": (
         {"connector.py": ""},
-        "SYNC FAILED: there is no configuration: <project>/configuration.json does not exist\n"
-        "  Write {} into it if the connector needs none, or name a file with --configuration.\n", 0),
+        ("SYNC FAILED: there is no configuration: <project>/configuration.json does not exist\n"
+         "  Write {} into it if the connector needs none, or name a file with --configuration.\n"), 0),
     "broken JSON": (
         {"connector.py": "", "configuration.json": '{"a": '},
-        "SYNC FAILED: <project>/configuration.json is not JSON: Expecting value: line 1 column 7 (char 6)\n"
-        "  In JSON a backslash in a value is written twice.\n", 0),
+        ("SYNC FAILED: <project>/configuration.json is not JSON: Expecting value: line 1 column 7 (char 6)\n"
+         "  In JSON a backslash in a value is written twice.\n"), 0),
     "a number in the configuration": (
         {"connector.py": "", "configuration.json": '{"page": 100}'},
-        "SYNC FAILED: <project>/configuration.json: all values must be strings; these are not: page\n"
-        '  Put quotes around them, as in "page_size": "100", and convert them in the connector.\n', 0),
+        ("SYNC FAILED: <project>/configuration.json: all values must be strings; these are not: page\n"
+         '  Put quotes around them, as in "page_size": "100", and convert them in the connector.\n'), 0),
     "a syntax error": (
         {"connector.py": "def update(:\n", "configuration.json": "{}"},
         START +
@@ -193,7 +193,8 @@ BROKEN_PROJECTS = {
         "           import no_such_thing\n"
         "       ModuleNotFoundError: No module named 'no_such_thing'\n"
         "SYNC FAILED: ModuleNotFoundError: No module named 'no_such_thing' (connector.py, line 1)\n"
-        "  Install what provides 'no_such_thing' into this environment, and name it in requirements.txt.\n" + REPORT, 1),
+        "  Install what provides 'no_such_thing' into this environment, and name it in requirements.txt.\n"
+        + REPORT, 1),
     "no `connector`": (
         {"connector.py": "def update(configuration, state): pass\n", "configuration.json": "{}"},
         START + "SYNC FAILED: <project>/connector.py defines no `connector`\n"
@@ -206,7 +207,8 @@ BROKEN_PROJECTS = {
         "           raise SystemExit('no')\n"
         "       SystemExit: no\n"
         "SYNC FAILED: the connector called sys.exit('no') (connector.py, line 1)\n"
-        "  To end a sync early, return from update(); to fail it, raise an exception or call op.error().\n" + REPORT, 1),
+        "  To end a sync early, return from update(); to fail it, raise an exception or call op.error().\n"
+        + REPORT, 1),
 }
 # fmt: on
 
@@ -333,10 +335,10 @@ def test_a_second_sync_is_refused_while_one_lives_and_takes_over_when_it_was_kil
         f"Error: another sync of this project is running (pid {process.pid}, started <time>)\n"
         "Wait for it, or end it, and run this again.\n"
     )
-    assert (shown.code, shown.err) == (
-        1,
+    assert shown.code == 1
+    assert shown.err == (
         "Error: <project>/files/warehouse.db is open in another program\n"
-        "DuckDB lets nobody read while a sync writes: wait for it, or end it.\n",
+        "DuckDB lets nobody read while a sync writes: wait for it, or end it.\n"
     )
     assert taken_over.code == 0
     assert project.ids() == [1, 2]
@@ -345,7 +347,8 @@ def test_a_second_sync_is_refused_while_one_lives_and_takes_over_when_it_was_kil
 def test_threads_that_a_connector_leaves_running_do_not_keep_the_process(project: CliProject) -> None:
     started = time.monotonic()
     outcome = project.connector(
-        "threading.Thread(target=time.sleep, args=[50]).start()", top="import threading, time"
+        "pool = ThreadPoolExecutor(2)\npool.submit(time.sleep, 50)",
+        top="import time\nfrom concurrent.futures import ThreadPoolExecutor",
     ).debug()
 
     assert outcome.ending == "Sync SUCCEEDED in <seconds> s (0 operations)\n"

@@ -95,7 +95,9 @@ def test_json_lines_are_all_that_stdout_holds_whatever_a_connector_prints(projec
     assert last["sync"] == {
         "status": "failed", "Upserts": 0, "Updates": 0, "Deletes": 0, "Truncates": 0, "SchemaChanges": 1,
         "Checkpoints": 1,
-        "error": {"type": "ValueError", "message": "ValueError: boom (connector.py, line 14, in update())", "hint": None},
+        "error": {
+            "type": "ValueError", "message": "ValueError: boom (connector.py, line 14, in update())", "hint": None,
+        },
     }  # fmt: skip
     assert (outcome.code, outcome.err) == (1, "")
 

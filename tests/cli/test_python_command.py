@@ -23,6 +23,17 @@ def test_a_script_gets_its_arguments_its_folder_and_its_name(project: CliProject
     assert (outcome.code, outcome.err) == (0, "")
 
 
+TRACEBACK = r"""Traceback (most recent call last):
+  File "script.py", line 2, in <module>
+    raise ValueError('boom\x1b')
+ValueError: boom\x1b
+"""
+SYNTAX_ERROR = """\
+  File "script.py", line 2
+    print(1 +)
+             ^
+SyntaxError: invalid syntax
+"""
 EXITS = [
     # last line of the script       exit code, standard error
     ("sys.exit(0)",                 0,   ""),
@@ -31,10 +42,8 @@ EXITS = [
     ("sys.exit('words')",           1,   "words\n"),
     ("os._exit(3)",                 3,   ""),
     ("raise KeyboardInterrupt",     130, ""),
-    ("raise ValueError('boom\\x1b')", 1, 'Traceback (most recent call last):\n  File "script.py", line 2, in <module>\n'
-                                         "    raise ValueError('boom\\x1b')\nValueError: boom\\x1b\n"),
-    ("print(1 +)",                  1,   '  File "script.py", line 2\n    print(1 +)\n             ^\n'
-                                         "SyntaxError: invalid syntax\n"),
+    ("raise ValueError('boom\\x1b')", 1, TRACEBACK),
+    ("print(1 +)",                  1,   SYNTAX_ERROR),
 ]  # fmt: skip
 
 

@@ -74,11 +74,12 @@ def test_reset_follows_no_link_out_of_the_project(project: CliProject, tmp_path:
     assert not (project.path / "files").exists()
 
 
+STAY = "Note: the tables are not in <project>/files, and stay"
 DESTINATIONS = [
-    # destination              what is said after "reset successful"           is the file removed
-    ("duckdb:files/shop.db",   "",                                             True),
-    ("duckdb:shop.db",         "Note: the tables are not in <project>/files, and stay: duckdb:shop.db\n", False),
-    ("postgres://me:pw@host/", "Note: the tables are not in <project>/files, and stay: postgres://me:***@host/\n", False),
+    # destination              what is said after "reset successful"  is the file removed
+    ("duckdb:files/shop.db",   "",                                True),
+    ("duckdb:shop.db",         f"{STAY}: duckdb:shop.db\n",         False),
+    ("postgres://me:pw@host/", f"{STAY}: postgres://me:***@host/\n", False),
 ]  # fmt: skip
 
 

@@ -15,18 +15,18 @@ CONFIGURATION = {"api_key": SECRET, "steer": STEER}
 RAISES = 'key = configuration["api_key"]\n'
 # fmt: off
 WAYS = {
-    "an exception":          RAISES + 'raise ValueError(f"401 for https://host/?api_key={key}" + configuration["steer"])',
-    "an exception's cause":  RAISES + 'try:\n    int(key)\nexcept ValueError as error:\n    raise KeyError(repr(key)) from error',
+    "an exception":          RAISES + 'raise ValueError(f"https://host/?api_key={key}" + configuration["steer"])',
+    "an exception's cause":  RAISES + 'try:\n    int(key)\nexcept ValueError as x:\n    raise KeyError(key) from x',
     "an exception's note":   RAISES + 'error = ValueError("x")\nerror.add_note(key)\nraise error',
     "op.error":              RAISES + 'op.error(key + configuration["steer"], "trace " + key)',
     "op.warning":            RAISES + 'op.warning(key + configuration["steer"])',
     "a message":             RAISES + 'log.info(key + configuration["steer"])\nlog.error("x", ValueError(key))',
     "print":                 RAISES + 'print(configuration["steer"], key)\nprint(key, file=sys.stderr)',
-    "Python's own logging":  RAISES + 'logging.error(key + configuration["steer"])\nlogging.warning("%r", configuration)',
+    "Python's own logging":  RAISES + 'logging.error(key + configuration["steer"])\nlogging.warning("%r", key)',
     "a warning":             RAISES + 'warnings.warn(key)',
     "a thread's traceback":  RAISES + 'def fail():\n    raise ValueError(key + configuration["steer"])\n'
                                       'thread = threading.Thread(target=fail)\nthread.start()\nthread.join()',
-    "the state":             RAISES + 'op.checkpoint({"key": key, "long": "x" * 1980 + key, "steer": "\\x9b"})',
+    "the state":             RAISES + 'op.checkpoint({"key": key, "long": "x" * 1945 + key, "steer": "\\x9b"})',
     "an encoded secret":     RAISES + 'raise ValueError(base64.b64encode(key.encode()).decode() + quote(key, safe=""))',
     "a table's name":        RAISES + 'op.upsert(key + "\\x1b[2J", {"a": 1})',
     "a column's name":       RAISES + 'op.upsert("orders", {"id": 1, key + "\\x1b[2J": [object()]})',
@@ -75,7 +75,8 @@ def test_a_secret_in_the_wrong_place_of_the_configuration_is_not_shown(project: 
 def test_an_import_that_fails_with_a_secret_is_redacted_too(project: CliProject) -> None:
     project.connector("pass").configuration({"api_key": SECRET})
     text = 'import json\nraise RuntimeError(json.load(open("configuration.json"))["api_key"])\n'
-    outcome = project.write("connector.py", text) and project.debug()
+    project.write("connector.py", text)
+    outcome = project.debug()
 
     assert "SYNC FAILED: RuntimeError: *** (connector.py, line 2)\n" in outcome.out
     assert "canary" not in outcome.out + "".join(path.read_text() for path in project.crash_reports())

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.examples.example import Example
-from tests.examples.rehearsal import Rehearsal
+from tests.examples.rehearsal import Rehearsal, rehearsed
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -26,5 +26,5 @@ def rehearsal(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
     if example.missing:
         pytest.skip(f"{example.name} needs {', '.join(example.missing)}, which is not installed")
     folder: Path = tmp_path_factory.mktemp(example.folder.name)
-    with Rehearsal(example, folder) as rehearsal:
+    with rehearsed(example, folder) as rehearsal:
         yield rehearsal

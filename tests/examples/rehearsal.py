@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from headwater.testing import Received, ReplayServer
 from headwater.testing.replay import PLACEHOLDER
@@ -33,36 +33,38 @@ class Played:
     refused: list[Received]
 
 
+@contextmanager
+def rehearsed(example: Example, folder: Path) -> Iterator[Rehearsal]:
+    """Play the syncs of example.toml, one after the other, and keep the source open for killed ones."""
+    first = next((sync.replay for sync in example.syncs if sync.replay), None)
+    with ReplayServer(first) if first else nullcontext() as server:
+        rehearsal = Rehearsal(example, folder, server)
+        rehearsal.play()
+        yield rehearsal
+
+
 class Rehearsal:
     """Plays an example in copies below `folder`, against one server, so that addresses stay the same.
 
-    played  the syncs of example.toml, one after the other
+    server  plays the recorded answers; None when the example has none
+    played  the undisturbed syncs, one after the other
     """
 
-    def __init__(self, example: Example, folder: Path) -> None:
+    def __init__(self, example: Example, folder: Path, server: ReplayServer | None) -> None:
         self.example = example
         self._folder = folder
-        first = next((sync.replay for sync in example.syncs if sync.replay), None)
-        self._server = ReplayServer(first) if first else None
+        self._server = server
         self._python_path = _hide_what_is_not_required(example, folder / "not_installed")
         self.played: list[Played] = []
 
-    def __enter__(self) -> Self:
-        if self._server:
-            self._server.__enter__()
+    def play(self) -> None:
+        """Run the syncs undisturbed, and keep what was there before each."""
         project = self._folder / "undisturbed"
         shutil.copytree(self.example.folder, project, ignore=_NOT_COPIED)
         write_configuration(project, self._configuration())
         for number, sync in enumerate(self.example.syncs, start=1):
             shutil.copytree(project, self._before(number))
             self.played.append(self._play(project, sync))
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._server:
-            self._server.__exit__(kind, error, trace)
 
     def killed(self, number: int, checkpoint: int) -> tuple[Output, Document, Played, int]:
         """Kill sync `number` after a checkpoint and start the command again.

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.examples.example import Example, read_example
-from tests.examples.rehearsal import Rehearsal
+from tests.examples.rehearsal import rehearsed
 
 MakeExample = Callable[[str, str], Example]
 
@@ -75,7 +75,7 @@ def test_kill_shows_what_an_undisturbed_sync_hides(
     ids_after_the_kill: list[int],
 ) -> None:
     example = make_example(update, "[[sync]]\nwrites = { upserts = 2 }")
-    with Rehearsal(example, tmp_path) as rehearsal:
+    with rehearsed(example, tmp_path) as rehearsal:
         undisturbed = rehearsal.played[0].left
         killed, left, again, number = rehearsal.killed(1, checkpoint=1)
 
@@ -94,7 +94,7 @@ def test_kill_after_the_last_commit_is_followed_by_the_next_sync(make_example: M
     op.checkpoint({"n": number})
 """
     example = make_example(one_row_a_sync, "[[sync]]\n[[sync]]")
-    with Rehearsal(example, tmp_path) as rehearsal:
+    with rehearsed(example, tmp_path) as rehearsal:
         _, left, again, number = rehearsal.killed(1, checkpoint=1)
 
     assert left == rehearsal.played[0].left
@@ -108,7 +108,7 @@ def test_request_that_is_not_recorded_is_reported(make_example: MakeExample, tmp
         requests.get(f"{configuration['base_url']}/{path}", timeout=10)
 """
     example = make_example(careless, '[configuration]\nbase_url = "{replay}"\n[[sync]]\nreplay = "replay"')
-    with Rehearsal(example, tmp_path) as rehearsal:
+    with rehearsed(example, tmp_path) as rehearsal:
         played = rehearsal.played[0]
 
     assert played.output.exit_code == 0

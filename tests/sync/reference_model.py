@@ -46,7 +46,8 @@ class Table:
     past: list[Row] = field(default_factory=list)
 
     def key_of(self, row: Row) -> tuple[Any, ...]:
-        return tuple(row[name] for name in self.key or ("_fivetran_id",))
+        values = (row[name] for name in self.key or ("_fivetran_id",))
+        return tuple("NaN" if value != value else value for value in values)
 
     def take(self, data: Mapping[str, Any]) -> Row:
         """Widen the columns to hold `data`, and give `data` as it is then stored."""
@@ -58,7 +59,11 @@ class Table:
         for name, (kind, value) in row.items():
             if kind is not None:
                 self.widen(name, kind, value)
-        return {name: kind and converted(value, kind, self.columns[name]) for name, (kind, value) in row.items()}
+        taken: Row = {name: kind and converted(value, kind, self.columns[name]) for name, (kind, value) in row.items()}
+        for name in self.key:
+            if type(taken.get(name)) is float:
+                taken[name] += 0.0  # -0.0 and 0.0 are one key
+        return taken
 
     def widen(self, name: str, kind: ColumnType, value: Any = None) -> None:
         old = self.columns.get(name, kind)

@@ -23,7 +23,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from headwater import Connector, stream
+from headwater import Connector, buffer, stream
 from headwater import Operations as op
 from headwater.destinations import duckdb
 from headwater.history import END_OF_TIME
@@ -89,7 +89,14 @@ class Scenario:
         return VARIANTS[self.declared[sync % len(self.declared)]]
 
 
-KEYS: dict[str, tuple[str, ...]] = {"orders": ("id",), "lines": ("order_id", "line"), "typed": ("id",), "events": (), "met": ()}  # fmt: skip
+# The tables and their keys; `met` is never in schema().
+KEYS: dict[str, tuple[str, ...]] = {
+    "orders": ("id",),
+    "lines": ("order_id", "line"),
+    "typed": ("id",),
+    "events": (),
+    "met": (),
+}
 
 # What schema() declares: the first variant, and what its author may change it to.
 _NARROW: dict[str, ColumnType] = {
@@ -115,7 +122,7 @@ _WIDE = {
     "ok": ColumnType(STRING),
     "new": ColumnType(INT),
 }
-_TEXT = {**_NARROW, "n": ColumnType(STRING), "amount": ColumnType(STRING), "ratio": ColumnType(STRING), "day": ColumnType(STRING)}  # fmt: skip
+_TEXT = {**_NARROW, **dict.fromkeys(("n", "amount", "ratio", "day"), ColumnType(STRING))}
 VARIANTS: list[dict[str, dict[str, ColumnType]]] = [
     {"orders": {}, "lines": {"order_id": ColumnType(INT)}, "typed": columns, "events": {"at": ColumnType(UTC_DATETIME)}}
     for columns in (_NARROW, _WIDE, _TEXT)
@@ -126,18 +133,18 @@ INDIA = timezone(timedelta(hours=5, minutes=30))
 # Integers beyond 2**53 and floats do not meet here: which type such a column gets depends on
 # whether the integer was overwritten before or after the two met.
 _ANY = st.sampled_from(
-    [None, True, 1, 2, -7, 2**53, 0.5, 1.0, -0.0, 1e16, math.nan, math.inf, "1", "x", "", "\x00", b"\x00x", {"a": 1}, [1, "é"],
-     Decimal("1.50"), date(2024, 2, 29), (1, 2)]
+    [None, True, 1, 2, -7, 2**53, 0.5, 1.0, -0.0, 1e16, math.nan, math.inf, "1", "x", "", "\x00", b"\x00x",
+     {"a": 1}, [1, "é"], Decimal("1.50"), date(2024, 2, 29), (1, 2)]
 )  # fmt: skip
 _NO_FLOAT = st.sampled_from([None, False, 7, 2**53 + 1, 10**17, -(2**63), 2**63, 10**38, "10", b"\xff", {"b": None}])
 _NUMBERS = st.sampled_from([None, 0, 1, 2**31, 0.1, 1e300, -(2**53)])
-_KEYS = st.one_of(st.integers(1, 4), st.sampled_from([1, 2, "1", "x", True, 2.0]))
+_KEYS = st.one_of(st.integers(1, 4), st.sampled_from([1, 2, "1", "x", True, 2.0, 0.0, -0.0, math.nan]))
 _TYPED: dict[str, list[Any]] = {
     "n": [None, 0, -(2**15), 2**15, 2**40, 7.0, "12", Decimal("3.00")],
     "amount": ["1.50", Decimal("-0.25"), 1234567, None, "1E+2"],
     "ratio": [0.1, 1, 1e39, math.nan, -math.inf, "0.25", None, 16777217],
     "day": [date(1, 1, 1), date(2024, 2, 29), date(9999, 12, 31), None],
-    "at": [datetime(2024, 2, 29, 1, 2, 3, 4), datetime(2024, 2, 29, tzinfo=INDIA), datetime(9999, 12, 31, 23, 59, 59, 999999), None],
+    "at": [datetime(2024, 2, 29, 1, 2, 3, 4), datetime(2024, 2, 29, tzinfo=INDIA), datetime(9999, 12, 31), None],
     "ok": [True, False, 1, 0, None],
     "raw": [b"", b"\x00\xff", bytearray(b"ab"), None],
     "xml": ["<a/>", b"<b/>", None],
@@ -283,7 +290,7 @@ class Silent:
 def by_the_engine(scenario: Scenario, driver: Driver, chunk_rows: int) -> list[Seen]:
     seen: list[Seen] = []
     options = Options(tables={name: TableOptions(mode=mode) for name, mode in scenario.modes.items()})
-    with mock.patch.object(stream, "CHUNK_ROWS", chunk_rows):
+    with mock.patch.object(buffer, "CHUNK_ROWS", chunk_rows):
         for number, plan in enumerate(plans(scenario)):
             _sync(plan, _connector(plan, scenario.schema(number)), driver, options)
             tables = _committed_tables(plan, driver)

@@ -1,0 +1,145 @@
+"""Postgres' words: identifiers, column types, and values that become text as `types.text.as_text` writes it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+
+from headwater.schema import Table
+from headwater.types.names import (
+    BINARY,
+    BOOLEAN,
+    DECIMAL,
+    DOUBLE,
+    FLOAT,
+    INT,
+    JSON,
+    LONG,
+    MAX_PRECISION,
+    MAX_SCALE,
+    NAIVE_DATE,
+    NAIVE_DATETIME,
+    SHORT,
+    STRING,
+    UTC_DATETIME,
+    XML,
+    ColumnType,
+    decimal_type,
+)
+
+TYPES = {
+    BOOLEAN: "boolean",
+    SHORT: "smallint",
+    INT: "integer",
+    LONG: "bigint",
+    FLOAT: "real",
+    DOUBLE: "double precision",
+    NAIVE_DATE: "date",
+    NAIVE_DATETIME: "timestamp without time zone",
+    UTC_DATETIME: "timestamp with time zone",
+    BINARY: "bytea",
+    XML: "text",
+    STRING: "text",
+    JSON: "jsonb",
+}
+_NAMES = {sql: name for name, sql in TYPES.items() if name != XML}
+_NUMERIC = re.compile(r"numeric\((\d+),(\d+)\)")
+
+# Longer names are cut by Postgres without a word, and two may become one.
+NAME_BYTES = 63
+# What each Postgres table has already.
+SYSTEM_NAMES = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
+_HASH_DIGITS = 16
+_HASHED = re.compile(rf"__[0-9a-f]{{{_HASH_DIGITS}}}\Z")
+
+# The staging table of one part of a batch.
+BATCH = 'pg_temp."batch"'
+
+
+def stored_name(name: str) -> str:
+    """Choose what a schema, table or column is called in Postgres: its name, or its beginning and a hash of it.
+
+    A name that looks like one with a hash gets a hash itself, so that no two names meet.
+
+    >>> stored_name("Order lines"), stored_name("ctid")
+    ('Order lines', 'ctid__643ce55cc88d5a86')
+    >>> len(stored_name("n" * 64))
+    63
+    """
+    raw = name.encode()
+    fits = len(raw) <= NAME_BYTES and "\0" not in name and name not in SYSTEM_NAMES
+    if fits and not _HASHED.search(name):
+        return name
+    suffix = "__" + hashlib.sha256(raw).hexdigest()[:_HASH_DIGITS]
+    beginning = raw[: NAME_BYTES - len(suffix)].decode(errors="ignore").replace("\0", "")
+    return beginning + suffix
+
+
+def quote(name: str) -> str:
+    """Write a name as a Postgres identifier.
+
+    >>> quote('a"b')
+    '"a""b"'
+    """
+    return '"' + stored_name(name).replace('"', '""') + '"'
+
+
+def names(columns: Iterable[str]) -> str:
+    return ", ".join(map(quote, columns))
+
+
+def table_name(table: Table) -> str:
+    return f"{quote(table.schema)}.{quote(table.name)}"
+
+
+def same_key(key: Iterable[str], left: str = "old", right: str = "batch") -> str:
+    return " AND ".join(f"{left}.{quote(name)} = {right}.{quote(name)}" for name in key)
+
+
+def sql_type(kind: ColumnType) -> str:
+    """Write a type as `format_type` shows it.
+
+    >>> sql_type(decimal_type(9, 2)), sql_type(ColumnType(LONG))
+    ('numeric(9,2)', 'bigint')
+    """
+    return f"numeric({kind.precision},{kind.scale})" if kind.name == DECIMAL else TYPES[kind.name]
+
+
+def column_type(sql: str) -> ColumnType:
+    """Name the type of a column that headwater did not make.
+
+    What has no counterpart counts as text: values are not fitted to it, and Postgres refuses the text rather
+    than round it.
+
+    >>> str(column_type("numeric(9,2)")), str(column_type("timestamp(3) without time zone"))
+    ('DECIMAL(9,2)', 'STRING')
+    """
+    numeric = _NUMERIC.fullmatch(sql)
+    if numeric and int(numeric[1]) <= MAX_PRECISION and int(numeric[2]) <= MAX_SCALE:
+        return decimal_type(int(numeric[1]), int(numeric[2]))
+    return ColumnType(_NAMES.get(sql, STRING))
+
+
+def converted(column: str, kind: ColumnType, target: ColumnType) -> str:
+    """Write the SQL that gives a column's values as `target`; texts equal those of `types.text.as_text`."""
+    if target.name != STRING:
+        return f"{column}::{sql_type(target)}"
+    if kind.name in (FLOAT, DOUBLE):
+        # Postgres begins to write an exponent at 1e+15 (real: 1e+06), Python at 1e+16.
+        plain = f"abs({column}) < 1e16 AND {column}::text LIKE '%e+%'"
+        return f"CASE WHEN {plain} THEN {column}::text::numeric::text ELSE {column}::text END"
+    if kind.name == UTC_DATETIME:
+        at_utc = f"({column} AT TIME ZONE 'UTC')"
+        return f"({_iso(at_utc)}) || 'Z'"
+    if kind.name == NAIVE_DATETIME:
+        return _iso(column)
+    if kind.name == BINARY:
+        return f"translate(encode({column}, 'base64'), E'\\n', '')"
+    return f"{column}::text"
+
+
+def _iso(column: str) -> str:
+    """Write a timestamp as Python does: 'T' between, and six digits of a second or none."""
+    whole, exact = (f"to_char({column}, 'YYYY-MM-DD\"T\"HH24:MI:SS{rest}')" for rest in ("", ".US"))
+    return f"CASE WHEN date_trunc('second', {column}) = {column} THEN {whole} ELSE {exact} END"
