@@ -23,7 +23,8 @@ from headwater.schema import DELETED, ROW_ID, SYNCED, SourceTable, Table
 from headwater.types import coerce
 from headwater.types.arrow import column_from_arrow
 from headwater.types.columns import Column, ValueRefused, arrow_type, convert, convert_plainly, types_among
-from headwater.types.names import STRING, UTC_DATETIME, ColumnType
+from headwater.types.json_text import JsonText
+from headwater.types.names import JSON, STRING, UTC_DATETIME, ColumnType
 from headwater.types.text import as_text
 
 UPSERT, UPDATE, DELETE = range(3)
@@ -132,7 +133,9 @@ class Typist:
             every = frozenset(by_name)
             given = [every] * chunk.leading + [self._given(row) for _, row in chunk.entries]
         if not self.source.has_key:
-            columns[ROW_ID] = self._row_ids(chunk, by_name, columns)
+            values = {name: _merged(chunk, raws) for name, raws in by_name.items()}
+            declared = {n: self.source.declared.get(n) for n in values if n not in self.source.hashed}
+            columns[ROW_ID] = _row_ids(values, declared, len(chunk))
         typed = TypedOperations(self._visible(columns), len(chunk), kinds, given)
         self._require_keys(typed, chunk.row)
         return typed
@@ -145,16 +148,17 @@ class Typist:
         columns: dict[str, Column] = {}
         for raw, array in zip(table.column_names, table.columns, strict=True):
             name = self.source.name_of(raw)
-            hashed = name in self.source.hashed
+            declared = None if name in self.source.hashed else self.source.declared.get(name)
             try:
-                column = column_from_arrow(array, None if hashed else self.source.declared.get(name))
+                columns[name] = column_from_arrow(array, declared)
             except ValueRefused as error:
                 raise RowError(f"{self.source}.{name}: {_short(error.value)} {error}") from error
-            columns[name] = _hashed(column) if hashed else column
         if not self.source.has_key:
-            values = {name: column.array.to_pylist() for name, column in columns.items()}
+            values = {name: _python_values(column) for name, column in columns.items()}
             kinds = {name: column.kind for name, column in columns.items()}
-            columns[ROW_ID] = Column(pa.array(row_ids(values, kinds), pa.string()), _STRING)
+            columns[ROW_ID] = _row_ids(values, kinds, table.num_rows)
+        for name in self.source.hashed & columns.keys():
+            columns[name] = _hashed(columns[name])
         typed = TypedOperations(self._visible(columns), table.num_rows)
         self._require_keys(typed, lambda position: table.slice(position, 1).to_pylist()[0])
         return typed
@@ -196,7 +200,10 @@ class Typist:
             return
         for kind in kinds:
             value = next(value for value in values if type(value) is kind)
-            remark = coerce.remark(declared, value) if declared else undeclared_remark(value)
+            try:
+                remark = coerce.remark(declared, value) if declared else undeclared_remark(value)
+            except (TypeError, ValueError):
+                continue  # it does not fit at all: the conversion says so, with its row
             if remark:
                 self._warn(f"{self.source}.{name}: {remark}")
 
@@ -204,16 +211,6 @@ class Typist:
         declared = self.source.declared.get(name)
         fits = f" does not fit {declared}:" if declared and declared.name != "DECIMAL" else ""
         return RowError(f"{self.source}.{name}: {_short(error.value)}{fits} {error}", hint=f"in the row {_short(row)}")
-
-    def _row_ids(self, chunk: Chunk, by_name: dict[str, list[str]], columns: dict[str, Column]) -> Column:
-        """Name each row by its values; an operation that gives `_fivetran_id` itself is taken at its word."""
-        values = {name: _merged(chunk, raws) for name, raws in by_name.items()}
-        given = values.pop(ROW_ID, None)
-        declared = {name: self.source.declared.get(name) for name in values}
-        ids = row_ids(values, declared, length=len(chunk))
-        if given is not None:
-            ids = [own if own is not None else made for own, made in zip(given, ids, strict=True)]
-        return Column(pa.array(ids, pa.string()), _STRING)
 
     def _require_keys(self, typed: TypedOperations, row: Callable[[int], Mapping[str, Any]]) -> None:
         for name in self.source.target.key:
@@ -228,6 +225,22 @@ class Typist:
                 f"{self.source}.{name}: a row has no value for this primary-key column",
                 hint=f"in the row {_short(row(position))}",
             )
+
+
+def _row_ids(values: Mapping[str, Sequence[Any]], kinds: Mapping[str, ColumnType | None], count: int) -> Column:
+    """Name each row by its values; an operation that gives `_fivetran_id` itself is taken at its word."""
+    ids = row_ids({name: column for name, column in values.items() if name != ROW_ID}, kinds, length=count)
+    given = values.get(ROW_ID, [None] * count)
+    named = [own if own is not None else made for own, made in zip(given, ids, strict=True)]
+    return Column(pa.array(named, pa.string()), _STRING)
+
+
+def _python_values(column: Column) -> list[Any]:
+    """List a column's values as an operation would have brought them."""
+    values: list[Any] = column.array.to_pylist()
+    if column.kind is not None and column.kind.name == JSON:
+        return [None if value is None else JsonText(value) for value in values]
+    return values
 
 
 def undeclared_remark(value: object) -> str | None:

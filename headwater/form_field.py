@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Final
 
 plain_text: Final = "plain_text"
@@ -23,6 +23,7 @@ class TextField(FormField):
     """A line of text; `field_type` is `plain_text`, or `password` for a value that is not shown."""
 
     field_type: str = plain_text
+    _: KW_ONLY
     description: str | None = None
     required: bool = False
     placeholder: str | None = None
@@ -38,8 +39,8 @@ class TextField(FormField):
 class DropdownFieldParam:
     """One choice of a dropdown."""
 
-    value: str
-    label: str = ""
+    value: object
+    label: str | None = None
     description: str | None = None
 
 
@@ -47,9 +48,11 @@ class DropdownFieldParam:
 class DropdownField(FormField):
     """A choice among `fields`."""
 
-    fields: Sequence[DropdownFieldParam] = ()
+    _: KW_ONLY
+    fields: Sequence[DropdownFieldParam]
     description: str | None = None
     required: bool = False
+    placeholder: str | None = None
 
     def __post_init__(self) -> None:
         if not self.fields:
@@ -60,5 +63,6 @@ class DropdownField(FormField):
 class ToggleField(FormField):
     """On or off."""
 
+    _: KW_ONLY
     description: str | None = None
     required: bool = False

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from headwater.errors import ConfigurationError
-from headwater.naming import NAMINGS
+from headwater.naming import CONNECTION_NAME, NAMINGS
 from headwater.schema import MODES, TableOptions
 
 FILE = "headwater.toml"
@@ -53,10 +53,20 @@ def read_options(project: Path) -> Options:
         raise ConfigurationError(f"{path} cannot be read: {error}") from error
     _known(document, _OPTIONS, path.name)
     values: dict[str, Any] = {name: _checked(document, name, _OPTIONS, path.name) for name in document}
-    if "naming" in values and values["naming"].upper() not in NAMINGS:
-        raise ConfigurationError(f"{path.name}: naming is {values['naming']!r}; use FIVETRAN or SOURCE")
+    _check_values(values, path.name)
     tables = values.pop("tables", {})
     return Options(**values, tables={name: _table(name, entry, path.name) for name, entry in tables.items()})
+
+
+def _check_values(values: Mapping[str, Any], file: str) -> None:
+    default = Options()
+    naming, schema, memory_mb = (values.get(name, getattr(default, name)) for name in ("naming", "schema", "memory_mb"))
+    if naming.upper() not in NAMINGS:
+        raise ConfigurationError(f"{file}: naming is {naming!r}; use FIVETRAN or SOURCE")
+    if not CONNECTION_NAME.fullmatch(schema):
+        raise ConfigurationError(f"{file}: schema is {schema!r}; use small letters, digits and _, and no digit first")
+    if memory_mb < 1:
+        raise ConfigurationError(f"{file}: memory_mb is {memory_mb}; use 1 or more")
 
 
 _OPTIONS: dict[str, type] = {

@@ -171,6 +171,12 @@ class Stream:
         self._close_buffers()
         self._outbox.fail(error)
 
+    def count_what_is_left(self) -> None:
+        """Count the operations that a failed sync has emitted and will not deliver."""
+        for buffer in list(self._by_source.values()):
+            for chunk in buffer.flush():
+                self._count(chunk)
+
     def _close_buffers(self) -> None:
         for buffer in list(self._by_source.values()):
             buffer.close()

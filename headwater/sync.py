@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-import traceback
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Literal, Protocol
 
 from headwater import operations
@@ -24,7 +22,7 @@ from headwater.options import Options
 from headwater.outbox import Checkpoint, Outbox, Rows, Truncate
 from headwater.schema import Catalog, Table, read_declaration
 from headwater.state import Commit, load_state
-from headwater.stream import EndOfSync, Stream, SyncFailed
+from headwater.stream import EndOfSync, Stream
 
 Status = Literal["succeeded", "failed", "interrupted"]
 
@@ -62,17 +60,13 @@ class Progress:
 
 @dataclass(slots=True)
 class Result:
-    """How a sync ended.
-
-    error  what it failed with; `author_traceback` is the author's part of its traceback
-    """
+    """How a sync ended, and what it failed with."""
 
     status: Status
     seconds: float
     progress: Progress
     warnings: list[str]
     error: BaseException | None = None
-    author_traceback: str | None = None
 
     @property
     def did_nothing(self) -> bool:
@@ -135,7 +129,9 @@ class Sync:
         try:
             catalog = self._catalog = self._read_schema()
             self._loader.create_declared(catalog)
-        except Exception as error:  # noqa: BLE001 - schema() is the author's code: any error is the result
+        except (KeyboardInterrupt, Interrupted) as error:
+            return self._result("interrupted", error)
+        except BaseException as error:  # noqa: BLE001 - schema() is the author's code: any error is the result
             return self._result("failed", error)
         stream = self._stream = Stream(
             catalog,
@@ -182,6 +178,8 @@ class Sync:
             return self._result("failed", error)
         try:
             self._commit_what_is_left()
+        except (KeyboardInterrupt, Interrupted) as interruption:
+            return self._result("interrupted", interruption)
         except Exception as failure:  # noqa: BLE001 - a destination's error is the result
             return self._result("failed", failure)
         return self._result("succeeded")
@@ -261,8 +259,9 @@ class Sync:
 
     def _result(self, status: Status, error: BaseException | None = None) -> Result:
         seconds = time.monotonic() - self.progress.started
-        trace = author_traceback(error) if error is not None and status == "failed" else None
-        return Result(status, seconds, self.progress, list(self._warned), error, trace)
+        if self._stream is not None:
+            self._stream.count_what_is_left()
+        return Result(status, seconds, self.progress, list(self._warned), error)
 
 
 @contextmanager
@@ -272,28 +271,3 @@ def _attached(stream: Stream) -> Iterator[None]:
         yield
     finally:
         operations.attach(None)
-
-
-def author_traceback(error: BaseException) -> str | None:
-    """Write the traceback of an error, the frames of headwater left out; None when no other frame is in it."""
-    if isinstance(error, SyncFailed):
-        return error.trace
-    if not any(_is_authors(frame.filename) for frame in traceback.extract_tb(error.__traceback__)):
-        return None
-    shown = traceback.TracebackException.from_exception(error)
-    _keep_authors_frames(shown)
-    return "".join(shown.format()).rstrip()
-
-
-def _keep_authors_frames(shown: traceback.TracebackException) -> None:
-    shown.stack = traceback.StackSummary.from_list([frame for frame in shown.stack if _is_authors(frame.filename)])
-    for linked in (shown.__cause__, shown.__context__):
-        if linked is not None:
-            _keep_authors_frames(linked)
-
-
-_OWN_FOLDER = str(Path(__file__).parent)
-
-
-def _is_authors(filename: str) -> bool:
-    return not filename.startswith(_OWN_FOLDER)

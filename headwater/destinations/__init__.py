@@ -24,10 +24,15 @@ def open_destination(url: str, *, folder: Path, connection: str, memory_mb: int)
         from headwater.destinations.duckdb import DuckDB
 
         return DuckDB(folder / rest.removeprefix("//"), connection=connection, memory=memory_mb * 1_000_000)
+    if kind in ("postgresql", "postgres"):
+        from headwater.destinations.postgres import Postgres
+
+        return Postgres(url, connection=connection)
     if kind == "memory":
         from headwater.destinations.memory import MemoryDestination
 
         return MemoryDestination(connection)
     raise ConfigurationError(
-        f"destination: {url!r} is of no known kind", hint="Use duckdb:PATH (relative to the project) or memory:."
+        f"destination: {url!r} is of no known kind",
+        hint="Use duckdb:PATH (relative to the project), postgresql://USER@HOST/DATABASE or memory:.",
     )

@@ -23,6 +23,8 @@ ROW_GROUP_ROWS = 20_480
 CATALOG = "warehouse"
 
 _SETTINGS = {
+    # The connector runs meanwhile: one core is its own.
+    "threads": str(max(1, (os.cpu_count() or 2) - 1)),
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
     "preserve_insertion_order": "false",

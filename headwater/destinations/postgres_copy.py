@@ -27,8 +27,7 @@ _ESCAPES = (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r"))
 
 _NUL_REMOVED = "U+0000 was removed from its text, which cannot hold it in Postgres"
 _JSON_MENDED = (
-    "jsonb cannot hold all of its JSON: U+0000 was removed, lone surrogates became U+FFFD, "
-    "NaN and Infinity became text"
+    "jsonb cannot hold all of its JSON: U+0000 was removed, lone surrogates became U+FFFD, NaN and Infinity became text"
 )
 _UNFIT_JSON = r"\\u0000|\\u[dD][89a-fA-F]|NaN|Infinity"
 _JSON_TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|-?Infinity|NaN', re.DOTALL)
@@ -85,7 +84,7 @@ def _lines(rows: pa.Table, kinds: list[ColumnType]) -> memoryview:
     tab, end = (pa.scalar(text, _TEXT) for text in ("\t", "\n"))
     lines = pc.binary_join_element_wise(*cells, tab, null_handling="replace", null_replacement="\\N")
     ended = pc.binary_join_element_wise(lines, pa.scalar("", _TEXT), end)
-    return memoryview(ended.buffers()[2])
+    return memoryview(ended.buffers()[2])[: pc.sum(pc.binary_length(ended)).as_py()]
 
 
 def _texts(array: pa.Array, kind: ColumnType) -> pa.Array:

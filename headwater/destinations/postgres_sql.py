@@ -126,9 +126,7 @@ def converted(column: str, kind: ColumnType, target: ColumnType) -> str:
     if target.name != STRING:
         return f"{column}::{sql_type(target)}"
     if kind.name in (FLOAT, DOUBLE):
-        # Postgres begins to write an exponent at 1e+15 (real: 1e+06), Python at 1e+16.
-        plain = f"abs({column}) < 1e16 AND {column}::text LIKE '%e+%'"
-        return f"CASE WHEN {plain} THEN {column}::text::numeric::text ELSE {column}::text END"
+        return _float_text(column, kind)
     if kind.name == UTC_DATETIME:
         at_utc = f"({column} AT TIME ZONE 'UTC')"
         return f"({_iso(at_utc)}) || 'Z'"
@@ -143,3 +141,26 @@ def _iso(column: str) -> str:
     """Write a timestamp as Python does: 'T' between, and six digits of a second or none."""
     whole, exact = (f"to_char({column}, 'YYYY-MM-DD\"T\"HH24:MI:SS{rest}')" for rest in ("", ".US"))
     return f"CASE WHEN date_trunc('second', {column}) = {column} THEN {whole} ELSE {exact} END"
+
+
+# Digits that always, and digits that never, fall short of telling two floats apart; and the float from which on
+# the former may round up to what is no float any more.
+_FLOAT_DIGITS = {FLOAT: (range(6, 10), "'Infinity'"), DOUBLE: (range(15, 18), "1.79769313486231e308")}
+
+
+def _float_text(column: str, kind: ColumnType) -> str:
+    """Write a float with the fewest digits that give it back, in Python's spelling.
+
+    Postgres' own text will not do: it has a digit more than needed for one large number in a hundred,
+    and an exponent from 1e+15 on (real: 1e+06), where Python has one from 1e+16 on.
+    """
+    lengths, largest = _FLOAT_DIGITS[kind.name]
+    scientific = [f"ltrim(to_char({column}, '9.{'9' * (digits - 1)}EEEE'))" for digits in lengths]
+    exact = " ".join(f"WHEN {text}::{sql_type(kind)} = {column} THEN {text}" for text in scientific[:-1])
+    shortest = f"CASE {exact} ELSE {scientific[-1]} END"
+    number = f"({shortest})::numeric"
+    return (
+        f"CASE WHEN {column} IN ('NaN', 'Infinity', '-Infinity', 0) OR abs({column}) > {largest} THEN {column}::text "
+        f"WHEN abs({number}) >= 0.0001 AND abs({number}) < 1e16 THEN trim_scale({number})::text "
+        f"ELSE regexp_replace({shortest}, '[.]?0*e', 'e') END"
+    )

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,13 +72,14 @@ class CliProject:
         return self
 
     def run(self, *arguments: str, env_extra: Mapping[str, str] | None = None) -> Outcome:
-        """Run a command in the project's folder, without a terminal."""
-        done = subprocess.run(
-            [sys.executable, "-m", "headwater", *arguments],
-            cwd=self.path, env={**self._environment, **(env_extra or {})}, text=True, capture_output=True,
-            stdin=subprocess.DEVNULL, timeout=60,
-        )  # fmt: skip
-        return Outcome(done.returncode, self.steady(done.stdout), self.steady(done.stderr))
+        """Run a command in the project's folder, without a terminal; what it leaves running is ended."""
+        process = self.start(*arguments, env_extra=env_extra, start_new_session=True)
+        try:
+            return ended(process, self)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
     def debug(self, *flags: str) -> Outcome:
         return self.run("debug", *flags)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -295,3 +298,26 @@ def test_taken_port_is_refused(serve: Serve, tmp_path: Path) -> None:
 
     with pytest.raises(ConfigurationError, match=f"port {port} cannot be used"):
         ReplayServer(tmp_path / "replay", port=port)
+
+
+def test_command_plays_a_folder_until_ctrl_c(tmp_path: Path) -> None:
+    replay = folder(tmp_path / "replay", '[[route]]\nrequest = "GET /a"\nanswer = { text = "played" }')
+    with subprocess.Popen(
+        [sys.executable, "-m", "headwater.testing", replay],
+        stdout=subprocess.PIPE,
+        encoding="utf-8",
+        # A test run that was started in the background ignores SIGINT, and so would its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as process:
+        assert process.stdout is not None
+        try:
+            url, _, rest = process.stdout.readline().partition(" ")
+            text = get(f"{url}/a").text
+            process.send_signal(signal.SIGINT)
+            exit_code = process.wait(timeout=30)
+        finally:
+            process.kill()
+
+    assert rest == f"plays {replay}; Ctrl-C ends it\n"
+    assert text == "played"
+    assert exit_code == 0

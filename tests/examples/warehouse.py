@@ -56,7 +56,9 @@ def _tables(db: duckdb.DuckDBPyConnection, varying_columns: Collection[str]) -> 
     for schema, name, columns, types in found:
         key = keys[schema, name]
         kinds = dict(zip(columns, types, strict=True))
-        ordered = [*key, *sorted(set(columns) - set(key), key=lambda column: (column in SYSTEM, column))]
+        # A key column whose type was not declared is made with the first row.
+        ordered = [column for column in key if column in kinds]
+        ordered += sorted(set(columns) - set(key), key=lambda column: (column in SYSTEM, column))
         varying = {column for column in columns if f"{name}.{column}" in varying_columns}
         tables[f"{schema}.{name}"] = {
             "primary_key": key,

@@ -1,6 +1,6 @@
 """The engine against the reference model: random operations, chunk sizes, checkpoints and crashes.
 
-HEADWATER_EXAMPLES   how many random sequences go through the memory destination (default 1000);
+HEADWATER_EXAMPLES   how many random sequences go through the memory destination (default 700);
                      DuckDB gets a twentieth of them
 """
 
@@ -53,7 +53,7 @@ from tests.contract.duckdb_driver import DuckDBDriver
 from tests.contract.memory_driver import MemoryDriver
 from tests.sync import reference_model as model
 
-EXAMPLES = int(os.environ.get("HEADWATER_EXAMPLES", "1000"))
+EXAMPLES = int(os.environ.get("HEADWATER_EXAMPLES", "700"))
 
 
 # --- what happens in a scenario

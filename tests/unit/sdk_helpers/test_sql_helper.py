@@ -17,7 +17,7 @@ import pytest
 import sqlalchemy
 
 from sdk_helpers.sql import ChangedRows, arrow_batches, quoted, row_batches
-from tests.unit.sdk_helpers.postgres_server import postgres_server
+from tests.postgres_server import postgres_server
 
 NOON = datetime(2024, 2, 29, 12, tzinfo=UTC)
 ODD = '100% "odd" `[a]`:b ?'  # a name with everything that drivers and dialects treat specially
@@ -25,8 +25,8 @@ ODD = '100% "odd" `[a]`:b ?'  # a name with everything that drivers and dialects
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
-    with postgres_server() as dsn:
-        yield dsn
+    with postgres_server() as server:
+        yield server.dsn
 
 
 @pytest.fixture

@@ -1,0 +1,451 @@
+"""Postgres: a database on a server, one transaction per checkpoint over tables, rows and state.
+
+A sync holds an advisory lock named after its connection for as long as its session lives: the server lets go of
+it when the session ends, however it ends. The epoch guards the commit even where the lock cannot, and is how a
+sync that lost its session while committing learns whether the commit took place.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+
+from headwater.batch import Batch
+from headwater.destinations.postgres_copy import copy_text, storable
+from headwater.destinations.postgres_session import Address, ConnectionLost, Session
+from headwater.destinations.postgres_sql import (
+    BATCH,
+    column_type,
+    converted,
+    names,
+    quote,
+    same_key,
+    sql_type,
+    stored_name,
+    table_name,
+)
+from headwater.errors import Busy, DestinationError, Fenced, TransientError
+from headwater.log import Logging
+from headwater.schema import ACTIVE, DELETED, END, SYNCED, Mode, Table
+from headwater.state import Commit
+from headwater.types.columns import arrow_type
+from headwater.types.names import (
+    DOUBLE,
+    FLOAT,
+    INTEGERS,
+    JSON,
+    LARGEST_EXACT_INTEGER,
+    UTC_DATETIME,
+    ColumnType,
+)
+
+# How long to wait for the server to notice that the session before has ended.
+TAKE_OVER_SECONDS = 2
+# How long to look for a server that went away while a commit was on its way: a restart takes seconds.
+RECONNECT_SECONDS = 30
+
+_OWN_TABLES = """
+CREATE TABLE _headwater.state (
+    connection text PRIMARY KEY, epoch bigint NOT NULL,
+    pid integer NOT NULL, host text NOT NULL, opened_at timestamp with time zone NOT NULL,
+    committed_epoch bigint, sequence bigint, state text NOT NULL DEFAULT '{}', previous text NOT NULL DEFAULT '{}',
+    committed_at timestamp with time zone
+);
+CREATE TABLE _headwater.tables (
+    schema text NOT NULL, name text NOT NULL, stored_schema text NOT NULL, stored_name text NOT NULL,
+    key text NOT NULL, mode text NOT NULL, columns text NOT NULL, PRIMARY KEY (schema, name)
+);
+"""
+
+# Nobody but the session that held this connection's lock is ended.
+_END_SESSION = """
+SELECT pg_terminate_backend(pid) FROM pg_locks
+WHERE pid = $1 AND locktype = 'advisory' AND objsubid = 1 AND granted
+AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+AND (classid::bigint << 32) | objid::bigint = $2
+"""
+
+_COLUMNS = """
+SELECT a.attname, format_type(a.atttypid, a.atttypmod) FROM pg_attribute AS a
+JOIN pg_class AS c ON c.oid = a.attrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
+WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p') AND a.attnum > 0
+AND NOT a.attisdropped AND a.attgenerated = '' AND a.attidentity <> 'a' ORDER BY a.attnum
+"""
+_PRIMARY_KEY = """
+SELECT a.attname FROM pg_index AS i
+JOIN pg_class AS c ON c.oid = i.indrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
+JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = ANY (i.indkey)
+WHERE i.indisprimary AND n.nspname = $1 AND c.relname = $2 ORDER BY array_position(i.indkey, a.attnum)
+"""
+
+# The types in which values the engine tells apart may be equal: -0.0 and 0.0, two spellings of one JSON.
+_EQUAL_THOUGH_DIFFERENT = (FLOAT, DOUBLE, JSON)
+
+
+class Postgres:
+    """One connection's tables in one Postgres database.
+
+    url         see `Address`
+    connection  whose state this is; several connections may share a database
+    sleep       waits between attempts to reach the server again; a parameter so that a test need not wait
+    """
+
+    folds_case = False
+
+    def __init__(self, url: str, *, connection: str, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._address = Address(url)
+        self._connection = connection
+        self._lock_key = _lock_key(f"connection {connection}")
+        self._sleep = sleep
+        self._session: Session | None = None
+        self._in_transaction = False
+        self._epoch = 0
+        self._sequence = 0
+        self._warned: set[tuple[str, str, str]] = set()
+
+    # --- open, commit, close
+
+    def open(self) -> tuple[int, Commit | None]:
+        try:
+            self._session = Session(self._address)
+            self._make_own_tables()
+            if not self._lock(TAKE_OVER_SECONDS):
+                raise self._busy()
+            return self._take_over()
+        except BaseException:
+            self.close()
+            raise
+
+    def _take_over(self) -> tuple[int, Commit | None]:
+        self._begin("the state")
+        [(self._epoch, *committed)] = self._open_session().fetch(
+            "INSERT INTO _headwater.state AS old (connection, epoch, pid, host, opened_at) "
+            "VALUES ($1, 1, $2, $3, clock_timestamp()) ON CONFLICT (connection) DO UPDATE SET "
+            "epoch = old.epoch + 1, pid = EXCLUDED.pid, host = EXCLUDED.host, opened_at = EXCLUDED.opened_at "
+            "RETURNING epoch, committed_epoch, sequence, state, previous, committed_at",
+            self._connection, os.getpid(), socket.gethostname(),
+        )  # fmt: skip
+        self._end()
+        self._sequence = 0
+        return self._epoch, Commit(*committed) if committed[0] is not None else None
+
+    def commit(self, state: str) -> Commit:
+        self._begin("the state")
+        updated = self._open_session().fetch(
+            "UPDATE _headwater.state SET committed_epoch = epoch, sequence = $3, previous = state, state = $4, "
+            "committed_at = greatest(clock_timestamp(), committed_at) "
+            "WHERE connection = $1 AND epoch = $2 RETURNING previous, committed_at",
+            self._connection, self._epoch, self._sequence, state,
+        )  # fmt: skip
+        if not updated:
+            raise self._fenced()
+        [(previous, committed_at)] = updated
+        commit = Commit(self._epoch, self._sequence, state, previous, committed_at)
+        try:
+            self._end()
+        except ConnectionLost as lost:
+            self._reopen(lost)
+            if not self._took_place(commit):
+                raise
+        self._sequence += 1
+        return commit
+
+    def close(self) -> None:
+        session, self._session = self._session, None
+        self._in_transaction = False
+        if session is not None:
+            session.close()
+
+    def _make_own_tables(self) -> None:
+        """Make headwater's own tables, where they are missing; another sync may be about to do the same."""
+        self._begin("_headwater")
+        session = self._open_session()
+        session.execute("SELECT pg_advisory_xact_lock($1)", _lock_key("make _headwater"))
+        self._make_schema("_headwater")
+        if not session.fetch("SELECT 1 WHERE to_regclass('_headwater.state') IS NOT NULL"):
+            session.execute(_OWN_TABLES)
+        self._end()
+
+    def _make_schema(self, schema: str) -> None:
+        """Make a schema; IF NOT EXISTS would ask for the right to make one even when it exists."""
+        session = self._open_session()
+        if not session.fetch("SELECT 1 FROM pg_namespace WHERE nspname = $1", stored_name(schema)):
+            session.execute(f"CREATE SCHEMA {quote(schema)}")
+
+    def _lock(self, seconds: int) -> bool:
+        """Take the connection's lock, which the session then holds; False when another session keeps it so long."""
+        for _ in range(seconds * 20):
+            [(taken,)] = self._open_session().fetch("SELECT pg_try_advisory_lock($1)", self._lock_key)
+            if taken:
+                return True
+            self._sleep(0.05)
+        return False
+
+    def _busy(self) -> Busy:
+        holder = self._open_session().fetch(
+            "SELECT pid, host, opened_at FROM _headwater.state WHERE connection = $1", self._connection
+        )
+        who = "it has just started"
+        if holder:
+            [(pid, host, opened_at)] = holder
+            who = f"pid {pid} on {host}, started {opened_at.isoformat(timespec='seconds')}"
+        return Busy(
+            f"another sync of the connection {self._connection} is running ({who})",
+            hint="Wait for it, or end it, and run this again.",
+        )
+
+    def _fenced(self) -> Fenced:
+        return Fenced(f"a newer sync has taken over the connection {self._connection}; this one changed nothing")
+
+    # --- a commit whose answer did not come
+
+    def _reopen(self, lost: ConnectionLost) -> None:
+        """Connect again, and make sure that the session before is over.
+
+        Once this session has the lock, the one before has ended: what became of its commit is settled.
+
+        Errors: TransientError when the server cannot be asked; the next sync finds out by itself.
+        """
+        before = self._open_session().server_process
+        self.close()
+        for attempt in range(RECONNECT_SECONDS):
+            try:
+                self._session = Session(self._address)
+                self._open_session().execute(_END_SESSION, before, self._lock_key)
+                if self._lock(TAKE_OVER_SECONDS) or self._newest()[0] != self._epoch:
+                    return
+            except TransientError:
+                self.close()
+            if attempt < RECONNECT_SECONDS - 1:
+                self._sleep(1)
+        raise TransientError(
+            f"{self._address}: the connection was lost while the commit was on its way, and could not be made again",
+            hint="Run the sync again: it goes on from what the destination then says was committed.",
+        ) from lost
+
+    def _newest(self) -> tuple[int, int | None, int | None]:
+        self._begin("the state")
+        [row] = self._open_session().fetch(
+            "SELECT epoch, committed_epoch, sequence FROM _headwater.state WHERE connection = $1", self._connection
+        )
+        self._end()
+        epoch, committed_epoch, sequence = row
+        return epoch, committed_epoch, sequence
+
+    def _took_place(self, commit: Commit) -> bool:
+        epoch, committed_epoch, sequence = self._newest()
+        if epoch != commit.epoch:
+            raise self._fenced()
+        return (committed_epoch, sequence) == (commit.epoch, commit.sequence)
+
+    # --- tables
+
+    def describe_table(self, schema: str, name: str) -> Table | None:
+        self._begin(f"{schema}.{name}")
+        session = self._open_session()
+        found = session.fetch(_COLUMNS, stored_name(schema), stored_name(name))
+        if not found:
+            session.execute("DELETE FROM _headwater.tables WHERE schema = $1 AND name = $2", schema, name)
+            return None
+        own = session.fetch(
+            "SELECT key, mode, columns FROM _headwater.tables WHERE schema = $1 AND name = $2", schema, name
+        )
+        if not own:
+            return self._adopt(schema, name, {column: column_type(sql) for column, sql in found})
+        key, mode, recorded = own[0]
+        kinds = {column: ColumnType(*kind) for column, kind in json.loads(recorded).items()}
+        full_names = {stored_name(column): column for column in kinds}
+        columns = {}
+        for stored, sql in found:
+            column = full_names.get(stored, stored)
+            same = column in kinds and sql_type(kinds[column]) == sql
+            columns[column] = kinds[column] if same else column_type(sql)
+        return Table(schema, name, tuple(json.loads(key)), columns, mode)
+
+    def _adopt(self, schema: str, name: str, columns: dict[str, ColumnType]) -> Table:
+        """Take over a table that another program made."""
+        key = self._open_session().fetch(_PRIMARY_KEY, stored_name(schema), stored_name(name))
+        if not key:
+            raise DestinationError(
+                f"{schema}.{name}: the table was not made by headwater and has no primary key",
+                hint="Rename or drop it, or load into another schema.",
+            )
+        mode: Mode = "soft_delete" if DELETED in columns else "live"
+        table = Table(schema, name, tuple(column for (column,) in key), columns, mode)
+        missing = {SYNCED: ColumnType(UTC_DATETIME)} if SYNCED not in columns else {}
+        self.alter_table(table, add=missing, retype={})
+        table.columns |= missing
+        return table
+
+    def create_table(self, table: Table) -> None:
+        self._begin(str(table))
+        self._make_schema(table.schema)
+        columns = [_column(name, kind) for name, kind in table.columns.items()]
+        if set(table.primary_key) <= table.columns.keys():
+            columns.append(f"PRIMARY KEY ({names(table.primary_key)})")
+        self._open_session().execute(f"CREATE TABLE {table_name(table)} ({', '.join(columns)})")
+        self._record(table)
+
+    def alter_table(self, table: Table, *, add: Mapping[str, ColumnType], retype: Mapping[str, ColumnType]) -> None:
+        """As the contract says, all in one statement: Postgres then writes the table anew only once."""
+        self._begin(str(table))
+        grown = Table(table.schema, table.name, table.key, {**table.columns, **retype, **add}, table.mode)
+        actions = [f"ADD COLUMN {_column(name, kind)}" for name, kind in add.items()]
+        for name, kind in retype.items():
+            using = converted(quote(name), table.columns[name], kind)
+            actions.append(f"ALTER COLUMN {quote(name)} TYPE {sql_type(kind)} USING {using}")
+        if not set(table.primary_key) <= table.columns.keys() and set(table.primary_key) <= grown.columns.keys():
+            actions.append(f"ADD PRIMARY KEY ({names(table.primary_key)})")
+        if actions:
+            self._open_session().execute(f"ALTER TABLE {table_name(table)} {', '.join(actions)}")
+        self._record(grown)
+
+    def holds(self, table: Table, column: str, kind: ColumnType) -> bool:
+        self._begin(str(table))
+        if kind.name != DOUBLE or table.columns[column].name not in INTEGERS:
+            return True
+        lossy = f"{quote(column)} NOT BETWEEN {-LARGEST_EXACT_INTEGER} AND {LARGEST_EXACT_INTEGER}"
+        return not self._open_session().fetch(f"SELECT 1 FROM {table_name(table)} WHERE {lossy} LIMIT 1")
+
+    def _record(self, table: Table) -> None:
+        columns = {name: [kind.name, kind.precision, kind.scale] for name, kind in table.columns.items()}
+        self._open_session().execute(
+            "INSERT INTO _headwater.tables VALUES ($1, $2, $3, $4, $5, $6, $7) "
+            "ON CONFLICT (schema, name) DO UPDATE SET key = EXCLUDED.key, mode = EXCLUDED.mode, "
+            "columns = EXCLUDED.columns",
+            table.schema, table.name, stored_name(table.schema), stored_name(table.name),
+            json.dumps(table.key), table.mode, json.dumps(columns),
+        )  # fmt: skip
+
+    # --- rows
+
+    def write(self, table: Table, batch: Batch) -> None:
+        self._begin(str(table))
+        session = self._open_session()
+        name, same = table_name(table), same_key(table.primary_key)
+        # Deletes come first: should two keys become one because Postgres cannot hold what told them apart, a row stays.
+        if batch.deletes is not None and batch.deletes.num_rows:
+            with self._staged(table, batch.deletes):
+                session.execute(f"DELETE FROM {name} AS old USING {BATCH} AS batch WHERE {same}")
+        if batch.rows is not None and batch.rows.num_rows:
+            with self._staged(table, batch.rows):
+                session.execute(_upsert(table, batch.rows.column_names))
+        for part in batch.changes:
+            changed = [column for column in part.column_names if column not in table.primary_key]
+            if part.num_rows and changed:
+                values = ", ".join(f"{quote(column)} = batch.{quote(column)}" for column in changed)
+                with self._staged(table, part):
+                    session.execute(f"UPDATE {name} AS old SET {values} FROM {BATCH} AS batch WHERE {same}")
+
+    def truncate(self, table: Table, *, at: datetime, before: datetime | None = None) -> None:
+        self._begin(str(table))
+        earlier, when = (f"{SYNCED} < $1", [before]) if before else ("TRUE", [])
+        name = table_name(table)
+        if table.mode == "live":
+            # TRUNCATE would empty the table for readers whose transaction is older than the commit.
+            sql = f"DELETE FROM {name} WHERE {earlier}"
+        elif table.mode == "history":
+            when.append(at)
+            sql = f"UPDATE {name} SET {ACTIVE} = FALSE, {END} = ${len(when)} WHERE {ACTIVE} AND {earlier}"
+        else:
+            sql = f"UPDATE {name} SET {DELETED} = TRUE WHERE {DELETED} IS NOT TRUE AND {earlier}"
+        self._open_session().execute(sql, *when)
+
+    def active_versions(self, table: Table, keys: pa.Table) -> pa.Table:
+        self._begin(str(table))
+        columns = ", ".join(
+            f"{quote(name)}::text" if kind.name == JSON else quote(name) for name, kind in table.columns.items()
+        )
+        asked = f"EXISTS (SELECT FROM {BATCH} AS batch WHERE {same_key(table.key)})"
+        found: list[tuple[Any, ...]] = []
+        if keys.num_rows:
+            with self._staged(table, keys):
+                found = self._open_session().fetch(
+                    f"SELECT {columns} FROM {table_name(table)} AS old WHERE {ACTIVE} AND {asked}"
+                )
+        values = zip(*found, strict=True) if found else ((),) * len(table.columns)
+        return pa.table(
+            {
+                name: pa.array(column, arrow_type(kind))
+                for (name, kind), column in zip(table.columns.items(), values, strict=True)
+            }
+        )
+
+    @contextmanager
+    def _staged(self, table: Table, part: pa.Table) -> Iterator[None]:
+        """Bring a part of a batch into a table of the session, `BATCH`, in which each key is once."""
+        session = self._open_session()
+        kinds = {name: table.columns[name] for name in part.column_names}
+        part, changed = self._storable(table, part)
+        columns = ", ".join(_column(name, kind) for name, kind in kinds.items())
+        session.execute(f"CREATE TEMPORARY TABLE {BATCH} ({columns}) ON COMMIT DROP")
+        session.copy(f"COPY {BATCH} ({names(kinds)}) FROM STDIN", copy_text(part, [*kinds.values()]))
+        key = [name for name in table.primary_key if name in kinds]
+        if any(name in changed or kinds[name].name in _EQUAL_THOUGH_DIFFERENT for name in key):
+            session.execute(
+                f"DELETE FROM {BATCH} AS old USING {BATCH} AS batch WHERE {same_key(key)} AND old.ctid < batch.ctid"
+            )
+        yield
+        session.execute(f"DROP TABLE {BATCH}")
+
+    def _storable(self, table: Table, part: pa.Table) -> tuple[pa.Table, set[str]]:
+        """Take out of a part what Postgres cannot hold, and warn once per column; also name those columns."""
+        changed = set()
+        for position, name in enumerate(part.column_names):
+            column, remark = storable(part[name], table.columns[name])
+            if remark is None:
+                continue
+            changed.add(name)
+            part = part.set_column(position, name, column)
+            if (table.schema, table.name, name) not in self._warned:
+                self._warned.add((table.schema, table.name, name))
+                Logging.warning(f"{table.name}.{name}: {remark}")
+        return part, changed
+
+    # --- the transaction
+
+    def _begin(self, subject: str) -> None:
+        """Begin a transaction unless one is open; errors from here on are about `subject`."""
+        session = self._open_session()
+        session.subject = subject
+        if not self._in_transaction:
+            session.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
+            self._in_transaction = True
+
+    def _end(self) -> None:
+        self._open_session().commit()
+        self._in_transaction = False
+
+    def _open_session(self) -> Session:
+        if self._session is None:
+            raise DestinationError(f"{self._address} is not open")
+        return self._session
+
+
+def _column(name: str, kind: ColumnType) -> str:
+    return f"{quote(name)} {sql_type(kind)}"
+
+
+def _upsert(table: Table, given: list[str]) -> str:
+    """Write the SQL that puts the rows of `BATCH` into the table; columns that are not given become NULL."""
+    values = ", ".join(f"batch.{quote(name)}" if name in given else "NULL" for name in table.columns)
+    others = (quote(name) for name in table.columns if name not in table.primary_key)
+    replaced = ", ".join(f"{name} = EXCLUDED.{name}" for name in others)
+    return (
+        f"INSERT INTO {table_name(table)} ({names(table.columns)}) SELECT {values} FROM {BATCH} AS batch "
+        f"ON CONFLICT ({names(table.primary_key)}) DO UPDATE SET {replaced}"
+    )
+
+
+def _lock_key(name: str) -> int:
+    """Choose the number of an advisory lock: 64 bits, signed."""
+    return int.from_bytes(hashlib.sha256(f"headwater {name}".encode()).digest()[:8], "big", signed=True)
