@@ -31,6 +31,7 @@ class Loader:
     now      the current time, aware UTC
     after    the time of the last commit: no row is stamped earlier
     changed  told of every table that is made or altered
+    remake   replace a table that was loaded with another primary key or mode, instead of refusing it
     """
 
     def __init__(
@@ -40,8 +41,10 @@ class Loader:
         now: Callable[[], datetime],
         after: datetime | None,
         changed: Callable[[Table], None],
+        remake: bool = False,
     ) -> None:
         self._destination = destination
+        self._remake = remake
         self._now = now
         self._changed = changed
         self._started = now() if after is None else max(now(), after + MILLISECOND)
@@ -122,6 +125,9 @@ class Loader:
         if table is None:
             table = self._destination.describe_table(*key)
             if table is not None:
+                if self._remake and (table.key, table.mode) != (source.target.key, source.target.mode):
+                    self._destination.drop_table(table)
+                    return None
                 self._require_same(table, source.target)
                 self._tables[key] = table
         return table

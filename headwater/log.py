@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
 import re
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from enum import IntEnum
-from urllib.parse import quote, quote_plus
+from functools import lru_cache
 
 
 class Level(IntEnum):
@@ -37,11 +38,11 @@ class Redactor:
         re.IGNORECASE,
     )
     _SECRET_SHAPE = re.compile(r"(?=\S*\d)(?=\S*[A-Za-z])[A-Za-z0-9+/=_.~-]{20,}")
-    _URL_PASSWORD = re.compile(r"(?<=://)([^/\s:@]*):([^/\s@]+)(?=@)")
+    _URL_PASSWORD = re.compile(r"(?<=://)([^/\s:@]*):([^/\s]+)(?=@)")
 
     def __init__(self) -> None:
         self._pattern: re.Pattern[str] | None = None
-        self._spellings: set[str] = set()
+        self._secrets: set[str] = set()
 
     def learn(self, configuration: Mapping[str, object]) -> None:
         """Take the secrets of a configuration: by the field's name, or by the look of the value."""
@@ -52,31 +53,72 @@ class Redactor:
         )
 
     def add(self, secrets: Iterable[str]) -> None:
+        """Take secrets; what has fewer than three characters cannot be told from other text."""
         for secret in secrets:
-            if len(secret) >= 3:
-                self._spellings |= {part for part in _spellings(secret) if len(part) >= 3}
-        if self._spellings:
-            longest_first = sorted(self._spellings, key=len, reverse=True)
-            self._pattern = re.compile("|".join(map(re.escape, longest_first)))
+            # Libraries strip what they are given, and print a key of several lines line by line.
+            lines = [line for line in secret.splitlines() if len(line) >= 8]
+            self._secrets |= {part for part in (secret, secret.strip(), *lines) if len(part) >= 3}
+        if self._secrets:
+            longest_first = sorted(self._secrets, key=lambda secret: (-len(secret), secret))
+            self._pattern = re.compile("|".join(pattern for secret in longest_first for pattern in _patterns(secret)))
 
     def __call__(self, text: str) -> str:
         text = self._URL_PASSWORD.sub(r"\1:***", text)
         return self._pattern.sub("***", text) if self._pattern else text
 
 
-def _spellings(secret: str) -> set[str]:
+def _patterns(secret: str) -> Iterator[str]:
+    """Write the patterns of a secret: character by character, and as base64 and hexadecimal of its bytes."""
+    yield "".join(map(_pattern, re.findall(r"\\+|[^\\]", secret)))
     raw = secret.encode("utf-8", "surrogatepass")
-    return {
-        secret,
-        secret.strip(),
-        quote(secret, safe="", errors="surrogatepass"),
-        quote_plus(secret, errors="surrogatepass"),
-        json.dumps(secret)[1:-1],
-        repr(secret)[1:-1],
-        base64.b64encode(raw).decode(),
-        base64.urlsafe_b64encode(raw).decode(),
-        *(line for line in secret.splitlines() if len(line) >= 8),
-    }
+    yield from map(re.escape, _inside_base64(raw))
+    if len(raw) >= 4:
+        yield f"(?i:{raw.hex()})"
+
+
+@lru_cache(maxsize=4096)
+def _pattern(character: str) -> str:
+    """Match a character, or a run of backslashes, as it is and as URLs, JSON, HTML and Python's own texts write it."""
+    if character.isascii() and character.isalnum():
+        return character
+    if character[0] == "\\":
+        count = len(character)
+        # Bounds: a text of many backslashes must not take the time of their square.
+        return rf"(?:\\{{{count},{8 * count}}}|(?i:%5c){{{count}}})"
+    raw = character.encode("utf-8", "surrogatepass")
+    units = character.encode("utf-16-be", "surrogatepass").hex(" ", 2).split()
+    forms = [
+        # What is quoted twice has a backslash more each time.
+        rf"\\{{0,8}}{re.escape(character)}",
+        "(?i:" + "".join(f"%{byte:02x}" for byte in raw) + ")",
+        "(?i:" + "".join(rf"\\{{1,8}}x{byte:02x}" for byte in raw) + ")",
+        "(?i:" + "".join(rf"\\{{1,8}}u{unit}" for unit in units) + ")",
+    ]
+    # No two forms may match the same text: each pair would double the time of a near miss.
+    if (escaped := ascii(character)[1:-1]) != character:
+        forms.append(r"\\{1,8}" + re.escape(escaped.removeprefix("\\")))
+    if (escaped := html.escape(character)) != character:
+        forms.append(re.escape(escaped))
+    if character == " ":
+        forms.append(r"\+")
+    return f"(?:{'|'.join(sorted(forms, key=len, reverse=True))})"
+
+
+def _inside_base64(raw: bytes) -> Iterator[str]:
+    """Give what base64 writes for these bytes wherever they begin in a longer text, as after `user:` in Basic.
+
+    >>> [part in "dXNlcjpzZWNyZXQtMQ==" for part in _inside_base64(b"secret-1")].count(True) > 0
+    True
+    """
+    for before in range(3):
+        text = base64.b64encode(bytes(before) + raw).decode().rstrip("=")
+        # The first and the last character may also hold bits of what stands around.
+        first = -(-before * 8 // 6)
+        last = (before + len(raw)) * 8 // 6
+        if last - first >= 6:
+            yield text[first:last]
+            if (other := text[first:last].replace("+", "-").replace("/", "_")) != text[first:last]:
+                yield other
 
 
 redact = Redactor()

@@ -99,7 +99,8 @@ class ProjectSync:
             return "{}"
         if self._request.state is not None:
             return self._request.state
-        state, edited = choose_state(committed, _read_copy(self._project.state_copy))
+        copy = _read_copy(self._project.state_copy) if self._runs.wrote_copy() else None
+        state, edited = choose_state(committed, copy)
         if edited:
             load_state(state, str(self._project.state_copy))
             Logging.warning(f"{self._project.state_copy} was edited: this sync starts from it")

@@ -68,6 +68,12 @@ class Runs:
                 "to start over, `headwater reset`.",
             )
 
+    def wrote_copy(self) -> bool:
+        """Say whether the copy of the state is this destination's: nobody has synced, or the last sync went here."""
+        with closing(self._open()) as db:
+            row = db.execute("SELECT destination FROM runs ORDER BY id DESC LIMIT 1").fetchone()
+        return row is None or row[0] == self._destination
+
     def start(self, *, pid: int, epoch: int) -> int:
         """Record that a sync has begun; give its id."""
         with closing(self._open()) as db, db:

@@ -268,6 +268,10 @@ class SourceTable:
         self._names[raw] = name
         return name
 
+    def knows(self, column: str) -> bool:
+        """Say whether a column of this name, in either spelling, was declared or has come."""
+        return column in self._names or column in self._raw_of or self._naming.column(column) in self._raw_of
+
     def declared_type(self, raw: str) -> ColumnType | None:
         return self.declared.get(self.name_of(raw))
 
@@ -306,6 +310,7 @@ class Catalog:
         self._warn = warn
         self._by_target: dict[tuple[str, str], SourceTable] = {}
         self._raw_of: dict[tuple[str, str], tuple[str | None, str]] = {}
+        self._by_option: dict[str, SourceTable] = {}
         self._declares = bool(declared)
         self._exactly = {(entry.schema, entry.table): entry.columns for entry in declared}
         for entry in declared:
@@ -333,6 +338,19 @@ class Catalog:
         self._notice_merge(key, schema, name)
         return found
 
+    def unmet_options(self) -> list[str]:
+        """List what the project's options name and no table or column of this sync was called."""
+        unmet = []
+        for name, options in self._options.items():
+            source = self._by_option.get(name)
+            if source is None:
+                unmet.append(f"[tables.{name}]")
+                continue
+            for column in sorted(options.blocked_columns | options.hashed_columns):
+                if not source.knows(column):
+                    unmet.append(f"[tables.{name}]: {column}")
+        return unmet
+
     def _target_name(self, schema: str | None, name: str) -> tuple[str, str]:
         prefix = self._destination_schema
         return (f"{prefix}_{self._naming.table(schema)}" if schema else prefix, self._naming.table(name))
@@ -354,8 +372,10 @@ class Catalog:
                 hint="Rename one, or use the naming SOURCE.",
             )
         self._raw_of[key] = (entry.schema, entry.table)
-        options = self._options.get(entry.table) or self._options.get(key[1]) or TableOptions()
+        option = entry.table if entry.table in self._options else key[1]
+        options = self._options.get(option, TableOptions())
         source = _source_table(key, entry, options, self._naming, self._warn)
+        self._by_option[option] = source
         self._by_target[key] = source
         return source
 

@@ -112,7 +112,9 @@ class Sync:
         self._full_resync = full_resync
         self._files = files
         self._outbox = Outbox()
-        self._loader = Loader(destination, now=lambda: datetime.now(UTC), after=after, changed=self._table_changed)
+        self._loader = Loader(
+            destination, now=lambda: datetime.now(UTC), after=after, changed=self._table_changed, remake=full_resync
+        )
         self._author_error: BaseException | None = None
         self._load_error: BaseException | None = None
         self._author_done = threading.Event()
@@ -186,7 +188,10 @@ class Sync:
 
     def _commit_what_is_left(self) -> None:
         """Commit rows that came after the last checkpoint of a successful update (rule C-03)."""
-        if self._full_resync and self._catalog is not None:
+        assert self._catalog is not None
+        for unmet in self._catalog.unmet_options():
+            self._warn(f"headwater.toml: {unmet}: nothing of this name came in this sync; check the spelling")
+        if self._full_resync:
             self._loader.end_missing(self._catalog)
             self._pending = True
         if self._pending or not self.progress.commits:

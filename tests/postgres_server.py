@@ -158,8 +158,6 @@ def _own(directory: Path) -> None:
 
 
 def _run(*command: Path | str) -> None:
-    done = subprocess.run(
-        list(map(str, command)), capture_output=True, text=True, check=False, user=_user(), cwd="/"
-    )
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False, user=_user(), cwd="/")
     if done.returncode != 0:
         raise RuntimeError(f"{command[0]} failed: {done.stderr}")

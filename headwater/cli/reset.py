@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from pathlib import Path
 
 import click
 
+from headwater.cli.asking import confirmed, yes_option
 from headwater.cli.crash_report import FOLDER, crash_reports
 from headwater.cli.warehouse import warehouse_file
 from headwater.log import printable, redact
@@ -19,16 +19,14 @@ LOCK = "sync.lock"
 
 @click.command("reset")
 @click.argument("project", default=".", type=click.Path(path_type=Path, file_okay=False))
-@click.option("--yes", "--non-interactive", "-y", "sure", is_flag=True, help="Do not ask.")
+@yes_option
 def command(project: Path, sure: bool) -> None:
     """Remove the tables, the state and the history that syncs have left in PROJECT; the next sync starts afresh.
 
     Other files stay, also in the folder files/.
     """
     folder = Project(project)
-    if not sure and not sys.stdin.isatty():
-        raise click.UsageError("there is no terminal to ask on: say --yes")
-    if not sure and not click.confirm(f"Remove all tables and the state of {folder.path}?", default=True):
+    if not confirmed(f"Remove all tables and the state of {folder.path}?", sure=sure, default=True):
         click.echo("nothing was removed")
         return
     with folder.locked():

@@ -5,12 +5,12 @@ from __future__ import annotations
 import difflib
 import json
 import sys
-import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
+from headwater.cli.aligned import cell, cells, print_aligned
 from headwater.cli.warehouse import Rows, TableName, Warehouse, open_warehouse, warehouse_file
 from headwater.errors import ConfigurationError
 from headwater.log import printable
@@ -19,7 +19,6 @@ from headwater.project import Project
 
 FIRST_ROWS = 5
 TABLE_ROWS = 20
-CELL_WIDTH = 40
 
 
 @click.command("show")
@@ -130,9 +129,9 @@ def _print_tables(warehouse: Warehouse, limit: int, form: str) -> None:
 
 def _print_table(warehouse: Warehouse, table: TableName, limit: int) -> None:
     first = warehouse.first_rows(table, limit)
-    click.echo(f"{_cell(str(table))}: {_rows(warehouse.count(table))}")
+    click.echo(f"{cell(str(table))}: {_rows(warehouse.count(table))}")
     click.echo()
-    _print_aligned([_cells(column) for column in first.columns])
+    print_aligned([cells(column) for column in first.columns])
     click.echo()
     if first.rows:
         _print_rows(Rows(first.columns, first.rows), "table")
@@ -150,7 +149,7 @@ def _print_rows(rows: Rows, form: str) -> None:
     elif form == "csv":
         _print_csv(names, rows.rows)
     else:
-        _print_aligned([_cells(names), *map(_cells, rows.rows)], header=True)
+        print_aligned([cells(names), *map(cells, rows.rows)], header=True)
         if rows.more:
             click.echo("… more: see them with --limit")
 
@@ -177,31 +176,3 @@ def _csv_line(values: Sequence[str | None]) -> str:
 def _csv_cell(text: str) -> str:
     plain = text and not any(character in text for character in ',"\r\n')
     return text if plain else '"' + text.replace('"', '""') + '"'
-
-
-def _cells(values: Sequence[str | None]) -> list[str]:
-    return [_cell(value) for value in values]
-
-
-def _cell(value: str | None) -> str:
-    """Write a value on one line, shortened."""
-    if value is None:
-        return "NULL"
-    if len(value) > CELL_WIDTH:
-        value = f"{value[: CELL_WIDTH - 1]}…"
-    return printable(value).replace("\n", "\\n").replace("\t", "\\t")
-
-
-def _print_aligned(lines: list[list[str]], *, header: bool = False) -> None:
-    widths = [max(map(_width, column)) for column in zip(*lines, strict=True)]
-    if header:
-        lines = [lines[0], ["-" * width for width in widths], *lines[1:]]
-    for line in lines:
-        padded = (cell + " " * (width - _width(cell)) for cell, width in zip(line, widths, strict=True))
-        click.echo(f"  {'  '.join(padded).rstrip()}")
-
-
-def _width(text: str) -> int:
-    """Count the places of a text on a terminal, where some characters take two and some none."""
-    wide = sum(unicodedata.east_asian_width(character) in "WF" for character in text)
-    return len(text) + wide - sum(map(bool, map(unicodedata.combining, text)))

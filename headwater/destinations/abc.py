@@ -41,6 +41,9 @@ class Destination(Protocol):
     def create_table(self, table: Table) -> None:
         """Make a table that does not exist yet, and its schema where that is missing."""
 
+    def drop_table(self, table: Table) -> None:
+        """Remove a table with its rows."""
+
     def alter_table(self, table: Table, *, add: Mapping[str, ColumnType], retype: Mapping[str, ColumnType]) -> None:
         """Add columns, NULL in the rows there are, and widen columns, keeping what their values mean.
 

@@ -264,6 +264,14 @@ class DuckDB:
         self._execute(f"CREATE TABLE {_name(table)} ({columns})")
         self._record(table)
 
+    def drop_table(self, table: Table) -> None:
+        self._do(partial(self._drop, _copy(table)))
+
+    def _drop(self, table: Table) -> None:
+        self._highest.forget(table)
+        self._execute(f"DROP TABLE {_name(table)}")
+        self._execute("DELETE FROM _headwater.tables WHERE schema = ? AND name = ?", table.schema, table.name)
+
     def alter_table(self, table: Table, *, add: Mapping[str, ColumnType], retype: Mapping[str, ColumnType]) -> None:
         self._do(partial(self._alter, _copy(table), dict(add), dict(retype)))
 

@@ -54,7 +54,7 @@ class MemoryDestination:
     def __init__(self, connection: str = "tester", *, warehouse: Warehouse | None = None) -> None:
         self._connection = connection
         self._warehouse = warehouse or Warehouse()
-        self._changed: dict[tuple[str, str], _Stored] = {}
+        self._changed: dict[tuple[str, str], _Stored | None] = {}  # None for a table that was dropped
         self._epoch: int | None = None
         self._sequence = 0
 
@@ -88,7 +88,10 @@ class MemoryDestination:
         at = max(now, before.committed_at or now) if before else now
         self._sequence += 1
         commit = Commit(epoch, self._sequence, state, before.state if before else "{}", at)
-        self._warehouse.stored |= self._changed
+        for name, stored in self._changed.items():
+            self._warehouse.stored.pop(name, None)
+            if stored is not None:
+                self._warehouse.stored[name] = stored
         self._warehouse.commits[self._connection] = commit
         self._changed = {}
         return commit
@@ -101,13 +104,18 @@ class MemoryDestination:
 
     def describe_table(self, schema: str, name: str) -> Table | None:
         self._require_open()
-        stored = self._changed.get((schema, name)) or self._warehouse.stored.get((schema, name))
+        at = (schema, name)
+        stored = self._changed[at] if at in self._changed else self._warehouse.stored.get(at)
         return None if stored is None else _copy(stored.table)
 
     def create_table(self, table: Table) -> None:
         if self.describe_table(table.schema, table.name) is not None:
             raise DestinationError(f"{table}: the table exists already")
         self._changed[table.schema, table.name] = _Stored(_copy(table))
+
+    def drop_table(self, table: Table) -> None:
+        self._touch(table)
+        self._changed[table.schema, table.name] = None
 
     def alter_table(self, table: Table, *, add: Mapping[str, ColumnType], retype: Mapping[str, ColumnType]) -> None:
         stored = self._touch(table)
@@ -176,11 +184,12 @@ class MemoryDestination:
         """Take a table into the open transaction."""
         self._require_open()
         key = (table.schema, table.name)
-        if key not in self._changed:
-            if key not in self._warehouse.stored:
-                raise DestinationError(f"{table}: there is no such table")
+        if key not in self._changed and key in self._warehouse.stored:
             self._changed[key] = self._warehouse.stored[key].copy()
-        return self._changed[key]
+        stored = self._changed.get(key)
+        if stored is None:
+            raise DestinationError(f"{table}: there is no such table")
+        return stored
 
 
 def _copy(table: Table) -> Table:

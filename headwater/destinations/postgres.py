@@ -102,7 +102,7 @@ class Postgres:
     folds_case = False
 
     def __init__(self, url: str, *, connection: str, sleep: Callable[[float], None] = time.sleep) -> None:
-        self._address = Address(url)
+        self.address = Address(url)
         self._connection = connection
         self._lock_key = _lock_key(f"connection {connection}")
         self._sleep = sleep
@@ -116,7 +116,7 @@ class Postgres:
 
     def open(self) -> tuple[int, Commit | None]:
         try:
-            self._session = Session(self._address)
+            self._session = Session(self.address)
             self._make_own_tables()
             if not self._lock(TAKE_OVER_SECONDS):
                 raise self._busy()
@@ -219,7 +219,7 @@ class Postgres:
         self.close()
         for attempt in range(RECONNECT_SECONDS):
             try:
-                self._session = Session(self._address)
+                self._session = Session(self.address)
                 self._open_session().execute(_END_SESSION, before, self._lock_key)
                 if self._lock(TAKE_OVER_SECONDS) or self._newest()[0] != self._epoch:
                     return
@@ -228,7 +228,7 @@ class Postgres:
             if attempt < RECONNECT_SECONDS - 1:
                 self._sleep(1)
         raise TransientError(
-            f"{self._address}: the connection was lost while the commit was on its way, and could not be made again",
+            f"{self.address}: the connection was lost while the commit was on its way, and could not be made again",
             hint="Run the sync again: it goes on from what the destination then says was committed.",
         ) from lost
 
@@ -294,6 +294,12 @@ class Postgres:
             columns.append(f"PRIMARY KEY ({names(table.primary_key)})")
         self._open_session().execute(f"CREATE TABLE {table_name(table)} ({', '.join(columns)})")
         self._record(table)
+
+    def drop_table(self, table: Table) -> None:
+        self._begin(str(table))
+        session = self._open_session()
+        session.execute(f"DROP TABLE {table_name(table)}")
+        session.execute("DELETE FROM _headwater.tables WHERE schema = $1 AND name = $2", table.schema, table.name)
 
     def alter_table(self, table: Table, *, add: Mapping[str, ColumnType], retype: Mapping[str, ColumnType]) -> None:
         """As the contract says, all in one statement: Postgres then writes the table anew only once."""
@@ -427,7 +433,7 @@ class Postgres:
 
     def _open_session(self) -> Session:
         if self._session is None:
-            raise DestinationError(f"{self._address} is not open")
+            raise DestinationError(f"{self.address} is not open")
         return self._session
 
 

@@ -63,7 +63,7 @@ def stored_name(name: str) -> str:
     A name that looks like one with a hash gets a hash itself, so that no two names meet.
 
     >>> stored_name("Order lines"), stored_name("ctid")
-    ('Order lines', 'ctid__643ce55cc88d5a86')
+    ('Order lines', 'ctid__a67689179f722010')
     >>> len(stored_name("n" * 64))
     63
     """
@@ -143,9 +143,12 @@ def _iso(column: str) -> str:
     return f"CASE WHEN date_trunc('second', {column}) = {column} THEN {whole} ELSE {exact} END"
 
 
-# Digits that always, and digits that never, fall short of telling two floats apart; and the float from which on
-# the former may round up to what is no float any more.
-_FLOAT_DIGITS = {FLOAT: (range(6, 10), "'Infinity'"), DOUBLE: (range(15, 18), "1.79769313486231e308")}
+# Digits that always, and digits that never, fall short of telling two normal floats apart; the smallest normal
+# float; and the one from which on the former may round up to what is no float any more.
+_FLOAT_DIGITS = {
+    FLOAT: (range(6, 10), "1.17549435e-38", "'Infinity'"),
+    DOUBLE: (range(15, 18), "2.2250738585072014e-308", "1.79769313486231e308"),
+}
 
 
 def _float_text(column: str, kind: ColumnType) -> str:
@@ -154,13 +157,18 @@ def _float_text(column: str, kind: ColumnType) -> str:
     Postgres' own text will not do: it has a digit more than needed for one large number in a hundred,
     and an exponent from 1e+15 on (real: 1e+06), where Python has one from 1e+16 on.
     """
-    lengths, largest = _FLOAT_DIGITS[kind.name]
+    lengths, smallest, largest = _FLOAT_DIGITS[kind.name]
     scientific = [f"ltrim(to_char({column}, '9.{'9' * (digits - 1)}EEEE'))" for digits in lengths]
     exact = " ".join(f"WHEN {text}::{sql_type(kind)} = {column} THEN {text}" for text in scientific[:-1])
     shortest = f"CASE {exact} ELSE {scientific[-1]} END"
     number = f"({shortest})::numeric"
+    own = f"{column} IN ('NaN', 'Infinity', '-Infinity') OR abs({column}) NOT BETWEEN {smallest} AND {largest}"
+    if kind.name == DOUBLE:
+        # The neighbours of a power of two are not equally far: Python takes the shorter text of the farther side.
+        power = f"right(encode(float8send({column}), 'hex'), 13) = '{'0' * 13}'"
+        own += f" OR {power} AND abs({column}) NOT BETWEEN 0.0001 AND 1e16"
     return (
-        f"CASE WHEN {column} IN ('NaN', 'Infinity', '-Infinity', 0) OR abs({column}) > {largest} THEN {column}::text "
+        f"CASE WHEN {own} THEN {column}::text "
         f"WHEN abs({number}) >= 0.0001 AND abs({number}) < 1e16 THEN trim_scale({number})::text "
         f"ELSE regexp_replace({shortest}, '[.]?0*e', 'e') END"
     )

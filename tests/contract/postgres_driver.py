@@ -12,10 +12,13 @@ import pytest
 from headwater.destinations.postgres import Postgres
 from headwater.destinations.postgres_sql import names, quote, table_name
 from headwater.schema import Table
-from headwater.types.names import JSON
+from headwater.types.names import FLOAT, JSON
 from tests.postgres_server import PostgresServer, postgres_server
 
 LOADER = "loader"
+
+# psycopg reads `real` by its shortest text, which is another 64-bit number, and JSON into Python objects.
+_READ_AS = {FLOAT: "::float8", JSON: "::text"}
 
 
 @pytest.fixture(scope="session")
@@ -35,9 +38,7 @@ class PostgresDriver:
         return Postgres(self.url, connection=connection)
 
     def rows(self, table: Table) -> list[dict[str, Any]]:
-        columns = ", ".join(
-            f"{quote(name)}::text" if kind.name == JSON else quote(name) for name, kind in table.columns.items()
-        )
+        columns = ", ".join(quote(name) + _READ_AS.get(kind.name, "") for name, kind in table.columns.items())
         found = self.fetch(f"SELECT {columns} FROM {table_name(table)}")
         return [dict(zip(table.columns, row, strict=True)) for row in found]
 

@@ -23,7 +23,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from headwater import Connector, buffer, stream
+from headwater import Connector, buffer
 from headwater import Operations as op
 from headwater.destinations import duckdb
 from headwater.history import END_OF_TIME

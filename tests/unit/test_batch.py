@@ -259,7 +259,8 @@ REFUSED: dict[str, tuple[list[Entry], str]] = {
     "not an integer": (
         [upsert(id=1, n=None), upsert(id=2, n="x")],
         (
-            "t.n: 'x' does not fit INT: expected an integer, or a number or text without a fraction, like 42.0 or '42'\n"
+            "t.n: 'x' does not fit INT: "
+            "expected an integer, or a number or text without a fraction, like 42.0 or '42'\n"
             'in the row {"id": 2, "n": "x"}'
         ),
     ),
