@@ -23,7 +23,7 @@ from headwater import Connector, naming
 from headwater import Operations as op
 from headwater.batch import undeclared_remark
 from headwater.cli import COMMANDS, group
-from headwater.destinations.duckdb import sql_type
+from headwater.destinations import duckdb, postgres_sql
 from headwater.destinations.memory import MemoryDestination
 from headwater.options import Options
 from headwater.schema import Table
@@ -174,10 +174,10 @@ _VALUES: dict[str, object] = {
 
 def stored_types() -> str:
     rows = [
-        [str(kind), sql_type(kind).replace("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ"), str(arrow_type(kind))]
+        [str(kind), duckdb.sql_type(kind), postgres_sql.sql_type(kind), str(arrow_type(kind))]
         for kind in _DECLARED.values()
     ]
-    return table(["declared", "DuckDB", "Arrow"], rows)
+    return table(["declared", "DuckDB", "Postgres", "Arrow"], rows)
 
 
 def coercions() -> str:

@@ -170,6 +170,9 @@ class Buffer:
             self._open_layout(tuple(upserts[-1]))
 
     def _open_layout(self, keys: tuple[str, ...]) -> None:
+        """Open a layout, unless two of the columns are one in the destination: there the order within a row counts."""
+        if len(set(map(self.source.name_of, keys))) < len(keys):
+            return
         if self.layout is not None:
             self.layout.width = -1
         self.layout = Layout(self, keys)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import pytest
 
 START_SECONDS = 30
 PORT_ATTEMPTS = 5
@@ -74,6 +75,30 @@ class PostgresServer:
             yield name
         finally:
             self.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def require_password(self, role: str, password: str) -> None:
+        """Make a role, unless it is there, that needs this password."""
+        rules = self._data / "pg_hba.conf"
+        rule = f"host all {role} 127.0.0.1/32 scram-sha-256\n"
+        if rule not in rules.read_text():
+            self.execute(f"CREATE ROLE {role} LOGIN PASSWORD '{password}'")
+            rules.write_text(rule + rules.read_text())
+            self.execute("SELECT pg_reload_conf()")
+
+    @contextmanager
+    def small_disk(self, megabytes: int = 4) -> Iterator[Path]:
+        """Mount a small file system that the server may write to; only root may."""
+        if os.geteuid() != 0:
+            pytest.skip("only root may mount a small file system")
+        folder = self._directory / "small disk"
+        folder.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)], check=True)
+        try:
+            _own(folder)
+            yield folder
+        finally:
+            subprocess.run(["umount", "-l", str(folder)], check=True)
+            folder.rmdir()
 
     def restart_at_once(self) -> None:
         """Stop without waiting for anybody and without a checkpoint, as in a crash, and start again."""

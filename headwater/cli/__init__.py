@@ -13,8 +13,11 @@ from headwater.errors import HeadwaterError
 
 # Subcommand to its one-line help, so that `headwater --help` need not import them all.
 COMMANDS = {
+    "init": "Begin a project from a template.",
     "debug": "Run a connector once, into files/warehouse.db.",
     "show": "Look at the tables of the last sync.",
+    "runs": "List the syncs of a project, or show one in detail.",
+    "state": "Print the committed state, set it, clear it, or edit it.",
     "reset": "Remove what syncs have left in a project.",
     "python": "Run a script with fivetran_connector_sdk meaning headwater.",
     "version": "Print the version.",
@@ -30,6 +33,12 @@ SYNONYMS = {
     "clear": "reset",
     "query": "show",
     "tables": "show",
+    "new": "init",
+    "create": "init",
+    "template": "init",
+    "history": "runs",
+    "log": "runs",
+    "logs": "runs",
 }
 
 

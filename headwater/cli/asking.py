@@ -6,8 +6,6 @@ import sys
 
 import click
 
-yes_option = click.option("--yes", "--non-interactive", "-y", "sure", is_flag=True, help="Do not ask.")
-
 
 def confirmed(question: str, *, sure: bool, default: bool = False) -> bool:
     """Ask, unless `sure`.
@@ -16,6 +14,14 @@ def confirmed(question: str, *, sure: bool, default: bool = False) -> bool:
     """
     if sure:
         return True
-    if not sys.stdin.isatty():
-        raise click.UsageError("there is no terminal to ask on: say --yes")
+    require_terminal("there is no terminal to ask on: say --yes")
     return click.confirm(question, default=default)
+
+
+def require_terminal(otherwise: str) -> None:
+    """Refuse to go on where nobody can answer.
+
+    Errors: click.UsageError that says `otherwise`.
+    """
+    if not sys.stdin.isatty():
+        raise click.UsageError(otherwise)

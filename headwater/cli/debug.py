@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from headwater.cli.arguments import project_argument
 from headwater.log import Level, Logging
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command("debug")
-@click.argument("project", default=".", type=click.Path(path_type=Path, file_okay=False))
+@project_argument
 @click.option("--configuration", type=click.Path(path_type=Path, dir_okay=False), help="Use this configuration file.")
 @click.option("--state", type=click.Path(path_type=Path, dir_okay=False), help="Start from this state.")
 @click.option("--naming", type=click.Choice(["FIVETRAN", "SOURCE"], case_sensitive=False), help="How to name things.")

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from headwater.cli.asking import confirmed, yes_option
+from headwater.cli.arguments import project_argument, yes_option
+from headwater.cli.asking import confirmed
 from headwater.cli.crash_report import FOLDER, crash_reports
 from headwater.cli.warehouse import warehouse_file
 from headwater.log import printable, redact
@@ -18,7 +19,7 @@ LOCK = "sync.lock"
 
 
 @click.command("reset")
-@click.argument("project", default=".", type=click.Path(path_type=Path, file_okay=False))
+@project_argument
 @yes_option
 def command(project: Path, sure: bool) -> None:
     """Remove the tables, the state and the history that syncs have left in PROJECT; the next sync starts afresh.

@@ -307,6 +307,7 @@ class DuckDB:
 
     def _write(self, table: Table, batch: Batch) -> None:
         name = _name(table)
+        self._open_file().expect_rows(max((part.num_rows for part in batch.parts), default=0))
         if batch.rows is not None:
             if not self._highest.all_beyond(table, batch.rows, partial(self._highest_key, table)):
                 self._delete(table, batch.rows)

@@ -50,7 +50,7 @@ from headwater.types.names import (
 
 # How long to wait for the server to notice that the session before has ended.
 TAKE_OVER_SECONDS = 2
-# How long to look for a server that went away while a commit was on its way: a restart takes seconds.
+# How long to look for a server that went away: a restart takes seconds.
 RECONNECT_SECONDS = 30
 
 _OWN_TABLES = """
@@ -65,6 +65,8 @@ CREATE TABLE _headwater.tables (
     key text NOT NULL, mode text NOT NULL, columns text NOT NULL, PRIMARY KEY (schema, name)
 );
 """
+
+_BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
 
 # Nobody but the session that held this connection's lock is ended.
 _END_SESSION = """
@@ -110,6 +112,7 @@ class Postgres:
         self._in_transaction = False
         self._epoch = 0
         self._sequence = 0
+        self._last: tuple[int | None, int | None] = (None, None)
         self._warned: set[tuple[str, str, str]] = set()
 
     # --- open, commit, close
@@ -136,6 +139,7 @@ class Postgres:
         )  # fmt: skip
         self._end()
         self._sequence = 0
+        self._last = committed[0], committed[1]
         return self._epoch, Commit(*committed) if committed[0] is not None else None
 
     def commit(self, state: str) -> Commit:
@@ -157,6 +161,7 @@ class Postgres:
             if not self._took_place(commit):
                 raise
         self._sequence += 1
+        self._last = commit.epoch, commit.sequence
         return commit
 
     def close(self) -> None:
@@ -206,21 +211,21 @@ class Postgres:
     def _fenced(self) -> Fenced:
         return Fenced(f"a newer sync has taken over the connection {self._connection}; this one changed nothing")
 
-    # --- a commit whose answer did not come
+    # --- a connection that was lost
 
     def _reopen(self, lost: ConnectionLost) -> None:
         """Connect again, and make sure that the session before is over.
 
         Once this session has the lock, the one before has ended: what became of its commit is settled.
 
-        Errors: TransientError when the server cannot be asked; the next sync finds out by itself.
+        Errors: TransientError when the server stays away; the next sync finds out by itself.
         """
         before = self._open_session().server_process
         self.close()
         for attempt in range(RECONNECT_SECONDS):
             try:
                 self._session = Session(self.address)
-                self._open_session().execute(_END_SESSION, before, self._lock_key)
+                self._session.execute(_END_SESSION, before, self._lock_key)
                 if self._lock(TAKE_OVER_SECONDS) or self._newest()[0] != self._epoch:
                     return
             except TransientError:
@@ -228,24 +233,37 @@ class Postgres:
             if attempt < RECONNECT_SECONDS - 1:
                 self._sleep(1)
         raise TransientError(
-            f"{self.address}: the connection was lost while the commit was on its way, and could not be made again",
+            f"{self.address}: the connection was lost, and could not be made again",
             hint="Run the sync again: it goes on from what the destination then says was committed.",
         ) from lost
 
-    def _newest(self) -> tuple[int, int | None, int | None]:
-        self._begin("the state")
-        [row] = self._open_session().fetch(
+    def _newest(self) -> tuple[int | None, tuple[int | None, int | None]]:
+        """Read the epoch that holds, and epoch and sequence of the newest commit."""
+        [(epoch, *newest)] = self._open_session().fetch(
             "SELECT epoch, committed_epoch, sequence FROM _headwater.state WHERE connection = $1", self._connection
-        )
-        self._end()
-        epoch, committed_epoch, sequence = row
-        return epoch, committed_epoch, sequence
+        ) or [(None, None, None)]
+        return epoch, (newest[0], newest[1])
 
     def _took_place(self, commit: Commit) -> bool:
-        epoch, committed_epoch, sequence = self._newest()
-        if epoch != commit.epoch:
+        """Say whether a commit took place whose answer was lost; after it, the sync may go on.
+
+        Errors: Fenced when a newer sync has begun; DestinationError when the server that answers now has lost
+        commits, as a standby that lagged behind.
+        """
+        epoch, newest = self._newest()
+        if newest == (commit.epoch, commit.sequence) and epoch == self._epoch:
+            return True
+        self._require_unchanged(epoch, newest)
+        return False
+
+    def _require_unchanged(self, epoch: int | None, newest: tuple[int | None, int | None]) -> None:
+        if epoch is not None and epoch > self._epoch:
             raise self._fenced()
-        return (committed_epoch, sequence) == (commit.epoch, commit.sequence)
+        if (epoch, newest) != (self._epoch, self._last):
+            raise DestinationError(
+                f"{self.address}: the server that answers now is older than this sync left it",
+                hint="Has a standby taken over that had not received everything? Run the sync again to see what it has.",
+            )
 
     # --- tables
 
@@ -420,12 +438,19 @@ class Postgres:
     # --- the transaction
 
     def _begin(self, subject: str) -> None:
-        """Begin a transaction unless one is open; errors from here on are about `subject`."""
-        session = self._open_session()
-        session.subject = subject
+        """Begin a transaction unless one is open, on a new connection if need be; errors then are about `subject`."""
         if not self._in_transaction:
-            session.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
+            try:
+                self._open_session().execute(_BEGIN)
+            except ConnectionLost as lost:
+                if not self._epoch:
+                    raise
+                # Nothing was under way: go on, unless another sync or an older server has come between.
+                self._reopen(lost)
+                self._require_unchanged(*self._newest())
+                self._open_session().execute(_BEGIN)
             self._in_transaction = True
+        self._open_session().subject = subject
 
     def _end(self) -> None:
         self._open_session().commit()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -38,12 +38,12 @@ _SETTINGS = {
     "extra_float_digits": "1",
     "search_path": "",
     "client_min_messages": "warning",
-    # The server ends the session of a dead sync, and with it its lock, even while a statement runs.
-    "client_connection_check_interval": "5s",
     "tcp_keepalives_idle": "30",
     "tcp_keepalives_interval": "10",
     "tcp_keepalives_count": "3",
 }
+# With this the server ends the session of a dead sync, and its lock, even while a statement runs; Windows cannot.
+_CHECK_CLIENT = "SELECT set_config('client_connection_check_interval', '5s', false)"
 # A checkpoint that has returned is durable, whatever the role's default.
 _DURABLE = "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
 # Options of the URL that libpq has not, with their defaults; "" leaves what the server has for the role.
@@ -69,6 +69,8 @@ class Address:
 
     def __init__(self, url: str) -> None:
         before, _, query = url.partition("?")
+        if url.count("@") > before.partition("://")[2].partition("/")[0].count("@") or url.count("@") > 1:
+            raise _unreadable("a '@' or '/' in a name or password is written %40 or %2F")
         parameters = parse_qsl(query, keep_blank_values=True)
         self.timeouts = _TIMEOUTS | {name: value for name, value in parameters if name in _TIMEOUTS}
         rest = urlencode([pair for pair in parameters if pair[0] not in _TIMEOUTS])
@@ -77,9 +79,7 @@ class Address:
         try:
             self._parameters = conninfo.conninfo_to_dict(f"{before}?{rest}" if rest else before)
         except psycopg.ProgrammingError as error:
-            # libpq repeats the part it cannot read, which may be a password with a '/' or '@' in it.
-            known = str(error).strip() if "URI query parameter" in str(error) else "libpq cannot read it"
-            raise ConfigurationError(f"destination: the postgresql:// URL is wrong: {known}", hint=_URL_HINT) from None
+            raise _unreadable(str(error).strip()) from None
         redact.add(str(secret) for secret in (self._parameters.get("password"), os.environ.get("PGPASSWORD")) if secret)
         for name, (variable, default) in _CONNECT.items():
             if variable is None or variable not in os.environ:
@@ -101,6 +101,10 @@ class Address:
             prepare_threshold=None,  # a prepared statement breaks when its table is altered, and behind a pooler
             cursor_factory=psycopg.RawCursor,
         )
+
+
+def _unreadable(reason: str) -> ConfigurationError:
+    return ConfigurationError(f"destination: the postgresql:// URL cannot be read: {reason}", hint=_URL_HINT)
 
 
 class Session:
@@ -173,10 +177,15 @@ class Session:
 
     def _set(self) -> None:
         timeouts = {name: value for name, value in self._address.timeouts.items() if value}
-        try:
-            for name, value in (_SETTINGS | timeouts).items():
-                self._db.execute("SELECT set_config($1, $2, false)", (name, value))
+        calls = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in _SETTINGS.items())
+        with self._translating():
+            self._db.execute(f"SELECT {calls}")
             self._db.execute(_DURABLE)
+            with suppress(psycopg.errors.InvalidParameterValue):
+                self._db.execute(_CHECK_CLIENT)
+        try:
+            for name, value in timeouts.items():
+                self._db.execute("SELECT set_config($1, $2, false)", (name, value))
         except psycopg.errors.InvalidParameterValue as error:
             raise ConfigurationError(
                 f"destination: {error.diag.message_primary}", hint="Write a time-out as 90s or 5min; 0 is none."
@@ -196,7 +205,8 @@ class Session:
         if self._db.closed:
             return ConnectionLost(
                 f"{where}: the connection was lost: {_sentence(error)}",
-                hint="Nothing since the last commit is stored; run the sync again.",
+                hint=_TRANSIENT.get(error.sqlstate or "")
+                or "Nothing since the last commit is stored; run the sync again.",
             )
         return translated(where, error)
 

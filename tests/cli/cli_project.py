@@ -52,7 +52,7 @@ class CliProject:
 
     def __init__(self, path: Path, environment: Mapping[str, str]) -> None:
         self.path = path
-        self._environment = dict(environment)
+        self.environment = dict(environment)
 
     def write(self, name: str, text: str) -> Path:
         target = self.path / name
@@ -90,7 +90,7 @@ class CliProject:
         """Start a command; whoever starts it ends it."""
         return subprocess.Popen(
             [sys.executable, "-m", "headwater", *arguments],
-            cwd=self.path, env={**self._environment, **(env_extra or {})}, text=True,
+            cwd=self.path, env={**self.environment, **(env_extra or {})}, text=True,
             **{"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options},
         )  # fmt: skip
 

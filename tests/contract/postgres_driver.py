@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import psycopg
 import pytest
 
 from headwater.destinations.postgres import Postgres
-from headwater.destinations.postgres_sql import names, quote, table_name
+from headwater.destinations.postgres_sql import quote, table_name
 from headwater.schema import Table
 from headwater.types.names import FLOAT, JSON
 from tests.postgres_server import PostgresServer, postgres_server
@@ -29,10 +28,10 @@ def server() -> Iterator[PostgresServer]:
 
 
 class PostgresDriver:
-    def __init__(self, server: PostgresServer, database: str) -> None:
+    def __init__(self, server: PostgresServer, database: str, *, role: str = LOADER) -> None:
         self.server = server
         self.database = database
-        self.url = server.url(database, LOADER)
+        self.url = server.url(database, role)
 
     def destination(self, connection: str) -> Postgres:
         return Postgres(self.url, connection=connection)

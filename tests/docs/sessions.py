@@ -55,11 +55,12 @@ class Command:
 
 
 def read_commands(page: str) -> Iterator[Command]:
-    """Read the commands of all sessions of a page, in order."""
+    """Read the commands of all sessions of a page, in order; a block that shows no output is no session."""
     for session in _SESSION.finditer(page):
-        for part in re.split(r"^\$ ", session["text"], flags=re.MULTILINE)[1:]:
-            line, _, shown = part.partition("\n")
-            yield Command(line, shown, session["varying"] is not None)
+        typed = (part.partition("\n") for part in re.split(r"^\$ ", session["text"], flags=re.MULTILINE)[1:])
+        commands = [Command(line, shown, session["varying"] is not None) for line, _, shown in typed]
+        if any(command.shown.strip() for command in commands):
+            yield from commands
 
 
 class Reader:

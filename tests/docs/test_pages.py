@@ -50,8 +50,8 @@ def test_every_relative_link_leads_to_a_file_and_to_a_heading_in_it(page: Path) 
 def test_every_block_of_code_says_what_it_is(page: Path) -> None:
     kinds = {language for language, _ in _FENCE.findall(page.read_text(encoding="utf-8"))}
 
-    # python, toml and json come from files that run; sh is typed and shows nothing; text is not typed.
-    assert kinds <= {"console", "python", "toml", "json", "sh", "text", ""}
+    # sh is typed and shows nothing; text is not typed.
+    assert kinds <= {"console", "python", "toml", "json", "sql", "sh", "text", ""}
 
 
 @each_page

@@ -23,7 +23,7 @@ def test_page_shows_what_is_seen(page: Path, tmp_path: Path) -> None:
         assert command.shows(printed), f"$ {command.line}\n--- is shown:\n{command.shown}\n--- is seen:\n{printed}"
 
 
-def test_readme_and_every_design_page_with_a_promise_has_a_session() -> None:
+def test_pages_that_show_what_the_engine_does_have_a_session() -> None:
     names = {str(page.relative_to(ROOT)) for page in PAGES}
 
     assert {
@@ -57,3 +57,9 @@ def test_only_times_pids_and_elided_lines_may_differ(shown: str, printed: str, v
     command = Command("true", shown, varying)
 
     assert command.shows(printed) is same
+
+
+def test_a_block_that_shows_no_output_is_no_session() -> None:
+    page = "```console\n$ pip install x\n```\n\n```console\n$ true\n$ echo a\na\n```\n"
+
+    assert list(read_commands(page)) == [Command("true", "", False), Command("echo a", "a\n", False)]

@@ -9,6 +9,7 @@ import pytest
 
 from tests.examples.example import Example
 from tests.examples.rehearsal import Rehearsal, rehearsed
+from tests.examples.stand_ins import StandIns
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -19,12 +20,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+@pytest.fixture(scope="session")
+def stand_ins() -> Iterator[StandIns]:
+    with StandIns() as stand_ins:
+        yield stand_ins
+
+
 @pytest.fixture(scope="module")
-def rehearsal(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
+def rehearsal(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, stand_ins: StandIns
+) -> Iterator[Rehearsal]:
     """The undisturbed syncs of one example, run once for all tests of it."""
     example: Example = request.param
     if example.missing:
         pytest.skip(f"{example.name} needs {', '.join(example.missing)}, which is not installed")
     folder: Path = tmp_path_factory.mktemp(example.folder.name)
-    with rehearsed(example, folder) as rehearsal:
+    with rehearsed(example, folder, stand_ins.of(example.needs)) as rehearsal:
         yield rehearsal

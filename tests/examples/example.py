@@ -20,7 +20,8 @@ OPERATIONS = ("upserts", "updates", "deletes", "truncates")
 PREINSTALLED = frozenset({"fivetran_connector_sdk", "requests", "urllib3"})
 
 _EXAMPLE_KEYS = frozenset({"title", "shows", "needs", "configuration", "varying_columns", "sync"})
-_SYNC_KEYS = frozenset({"replay", "exit_code", "says", "writes"})
+_SYNC_KEYS = frozenset({"replay", "seeds", "exit_code", "says", "writes"})
+_HELPERS = "sdk_helpers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +29,13 @@ class ExpectedSync:
     """What one sync of an example does.
 
     replay  the folder of recorded answers it meets; None when the example has none
+    seeds   the files that fill the databases it meets, one after the other
     says    text it prints
     writes  how many operations of each kind it emits; those not named: none
     """
 
     replay: Path | None
+    seeds: tuple[Path, ...] = ()
     exit_code: int = 0
     says: str = ""
     writes: Mapping[str, int] = field(default_factory=dict)
@@ -42,8 +45,9 @@ class ExpectedSync:
 class Example:
     """One folder below examples/.
 
-    needs            in words, for readers
-    configuration    values that win over configuration.json; `{replay}` is the local server's address
+    needs            in words, for readers; those in `tests.examples.stand_ins` start a server
+    configuration    values that win over configuration.json; `{replay}` is the local server's address, and
+                     stand-ins have such places, too
     varying_columns  `table.column` whose values differ from run to run (the time of a sync): only whether
                      they are NULL is compared
     """
@@ -78,10 +82,19 @@ class Example:
         return self.folder / "expected" / f"{number}.json"
 
     def imports(self) -> set[str]:
-        """The top-level modules its files import, its own left out."""
-        files = [path for path in self.folder.rglob("*.py") if "files" not in path.parts]
-        own = {path.relative_to(self.folder).parts[0].removesuffix(".py") for path in files}
-        return {name for path in files for name in _imported(path)} - own
+        """The top-level modules its files import, its own and the helpers left out."""
+        own = {path.relative_to(self.folder).parts[0].removesuffix(".py") for path in self._python_files()}
+        found = {name.partition(".")[0] for path in self._python_files() for name in _imported(path)}
+        return found - own - {_HELPERS}
+
+    def helper_imports(self) -> set[str]:
+        """The top-level modules that the helpers it uses import, some of them only where they need them."""
+        used = {name for path in self._python_files() for name in _imported(path) if name.startswith(f"{_HELPERS}.")}
+        files = (ROOT / f"{name.replace('.', '/')}.py" for name in used)
+        return {name.partition(".")[0] for path in files for name in _imported(path)}
+
+    def _python_files(self) -> list[Path]:
+        return [path for path in self.folder.rglob("*.py") if "files" not in path.parts]
 
 
 def find_examples() -> list[Example]:
@@ -120,8 +133,13 @@ def _read_sync(entry: Mapping[str, Any], folder: Path, where: str) -> ExpectedSy
     replay = folder / entry.get("replay", "replay")
     if "replay" in entry and not replay.is_dir():
         raise ValueError(f"{where}: there is no folder {replay}")
+    seeds = [folder / name for name in entry["seeds"]] if "seeds" in entry else sorted(folder.glob("seed.*"))
+    missing = [seed.name for seed in seeds if not seed.is_file()]
+    if missing:
+        raise ValueError(f"{where}: there is no file {', '.join(missing)}")
     return ExpectedSync(
         replay=replay if replay.is_dir() else None,
+        seeds=tuple(seeds),
         exit_code=entry.get("exit_code", 0),
         says=entry.get("says", ""),
         writes={name: writes.get(name, 0) for name in OPERATIONS},
@@ -135,11 +153,12 @@ def _known(entry: Mapping[str, Any], known: frozenset[str], where: str) -> None:
 
 
 def _imported(path: Path) -> Iterator[str]:
+    """Give the modules a file imports, by their whole names."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            yield from (alias.name.partition(".")[0] for alias in node.names)
+            yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            yield node.module.partition(".")[0]
+            yield node.module
 
 
 def distributions_of(modules: set[str]) -> set[str]:

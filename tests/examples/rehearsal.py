@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +13,10 @@ from headwater.testing import Received, ReplayServer
 from headwater.testing.replay import PLACEHOLDER
 from tests.examples.command import Output, debug, debug_killed_after, write_configuration
 from tests.examples.example import Example, ExpectedSync
+from tests.examples.stand_ins import StandIn
 from tests.examples.warehouse import Document, read_warehouse
 
-_NOT_COPIED = shutil.ignore_patterns("files", "replay", "expected", "__pycache__")
+_NOT_COPIED = shutil.ignore_patterns("files", "replay", "expected", "seed*", "__pycache__", ".mypy_cache")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,26 +35,30 @@ class Played:
 
 
 @contextmanager
-def rehearsed(example: Example, folder: Path) -> Iterator[Rehearsal]:
+def rehearsed(example: Example, folder: Path, stand_ins: Sequence[StandIn] = ()) -> Iterator[Rehearsal]:
     """Play the syncs of example.toml, one after the other, and keep the source open for killed ones."""
     first = next((sync.replay for sync in example.syncs if sync.replay), None)
     with ReplayServer(first) if first else nullcontext() as server:
-        rehearsal = Rehearsal(example, folder, server)
+        rehearsal = Rehearsal(example, folder, server, stand_ins)
         rehearsal.play()
         yield rehearsal
 
 
 class Rehearsal:
-    """Plays an example in copies below `folder`, against one server, so that addresses stay the same.
+    """Plays an example in copies below `folder`, against the same servers, so that addresses stay the same.
 
-    server  plays the recorded answers; None when the example has none
-    played  the undisturbed syncs, one after the other
+    server     plays the recorded answers; None when the example has none
+    stand_ins  hold the seeds of each sync
+    played     the undisturbed syncs, one after the other
     """
 
-    def __init__(self, example: Example, folder: Path, server: ReplayServer | None) -> None:
+    def __init__(
+        self, example: Example, folder: Path, server: ReplayServer | None, stand_ins: Sequence[StandIn]
+    ) -> None:
         self.example = example
         self._folder = folder
         self._server = server
+        self._stand_ins = stand_ins
         self._python_path = _hide_what_is_not_required(example, folder / "not_installed")
         self.played: list[Played] = []
 
@@ -103,18 +108,27 @@ class Rehearsal:
     def _serve(self, sync: ExpectedSync) -> None:
         if self._server and sync.replay:
             self._server.serve(sync.replay)
+        for stand_in in self._stand_ins:
+            stand_in.hold(sync.seeds)
 
     def without_address(self, text: str) -> str:
         """Put `{replay}` where the server's address stands: no two runs share it."""
         return text.replace(self._server.url, PLACEHOLDER) if self._server else text
 
     def _configuration(self) -> dict[str, str]:
-        address = self._server.url if self._server else PLACEHOLDER
-        values = self.example.configuration.items()
-        return {name: value.replace(PLACEHOLDER, address) for name, value in values}
+        places = {PLACEHOLDER: self._server.url} if self._server else {}
+        for stand_in in self._stand_ins:
+            places |= stand_in.places
+        return {name: _filled_in(value, places) for name, value in self.example.configuration.items()}
 
     def _before(self, number: int) -> Path:
         return self._folder / f"before-{number}"
+
+
+def _filled_in(value: str, places: Mapping[str, str]) -> str:
+    for place, what in places.items():
+        value = value.replace(place, what)
+    return value
 
 
 def _hide_what_is_not_required(example: Example, folder: Path) -> Path:

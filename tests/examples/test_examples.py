@@ -29,7 +29,11 @@ def test_example_has_all_its_files(example: Example) -> None:
 
 @each_example
 def test_example_installs_what_it_imports_and_nothing_else(example: Example) -> None:
-    assert set(example.requirements) == distributions_of(example.imports() - {"sdk_helpers"})
+    required = set(example.requirements)
+    imported = distributions_of(example.imports())
+
+    assert imported - required == set()
+    assert required - imported - distributions_of(example.helper_imports()) == set()
 
 
 @each_example

@@ -405,6 +405,49 @@ LIFE_OF_A_ROW = Scenario(
 )
 
 
+# Which of two columns of one name counts is said by each row's own order.
+COLUMNS_THAT_MERGE = Scenario(
+    (
+        Step("upsert", "orders", {"id": 1, "userName": 1, "user_name": 2}),
+        Step("upsert", "orders", {"id": 2, "user_name": 3, "userName": 4}),
+    )
+)
+# A column's type, and so its values, must not depend on what shares a chunk with it.
+CHUNKS_THAT_MIGHT_MATTER = Scenario(
+    (
+        Step("update", "orders", {"id": 1, "a": "x"}),
+        Step("upsert", "orders", {"id": 1, "a": 1}),
+        Step("upsert", "orders", {"id": 0.0, "c": 2**53}),
+        Step("upsert", "orders", {"id": -0.0, "c": 0.5}),
+        Step("upsert", "typed", {"id": 1, "ratio": 0.1}),
+        Step("upsert", "typed", {"id": 2, "ratio": 1e39}),
+        Step("upsert", "events", {"a": None}),
+    )
+)
+# Versions of one key that follow each other within a millisecond, and one that comes after its end.
+HISTORY = Scenario(
+    (
+        Step("upsert", "orders", {"id": 1, "a": 1}),
+        Step("delete", "orders", {"id": 1}),
+        Step("upsert", "orders", {"id": 1, "a": 2}),
+        Step("update", "orders", {"id": 1, "b": "x"}),
+        Step("truncate", "orders"),
+        Step("upsert", "orders", {"id": 1, "a": 3}),
+        Step("crash"),
+    ),
+    modes={"orders": "history"},
+)
+KNOWN = [LIFE_OF_A_ROW, COLUMNS_THAT_MERGE, CHUNKS_THAT_MIGHT_MATTER, HISTORY]
+
+
+@pytest.mark.parametrize("scenario", KNOWN, ids=["life of a row", "columns that merge", "chunks", "history"])
+@pytest.mark.parametrize("chunk_rows", [1, 2, 20_480])
+def test_known_scenarios_end_where_the_model_ends(scenario: Scenario, chunk_rows: int) -> None:
+    seen = by_the_engine(scenario, MemoryDriver(), chunk_rows)
+
+    assert _differences(seen, by_the_model(scenario)) == []
+
+
 def _settings(examples: int) -> settings:
     return settings(max_examples=examples, deadline=None, print_blob=True, suppress_health_check=list(HealthCheck))
 
@@ -421,8 +464,6 @@ def _differences(seen: list[Seen], expected: list[Seen]) -> list[str]:
 
 @_settings(EXAMPLES)
 @given(SCENARIOS, CHUNK_ROWS)
-@example(LIFE_OF_A_ROW, 1)
-@example(LIFE_OF_A_ROW, 20_480)
 def test_memory_ends_where_the_model_ends(scenario: Scenario, chunk_rows: int) -> None:
     seen = by_the_engine(scenario, MemoryDriver(), chunk_rows)
 
@@ -432,7 +473,7 @@ def test_memory_ends_where_the_model_ends(scenario: Scenario, chunk_rows: int) -
 @_settings(max(EXAMPLES // 20, 10))
 @given(SCENARIOS, CHUNK_ROWS, st.sampled_from([1, 4, 400_000]))
 @example(LIFE_OF_A_ROW, 1, 1)
-@example(LIFE_OF_A_ROW, 20_480, 400_000)
+@example(HISTORY, 20_480, 400_000)
 def test_duckdb_ends_where_the_model_ends(scenario: Scenario, chunk_rows: int, long_segment_rows: int) -> None:
     with (
         tempfile.TemporaryDirectory() as folder,

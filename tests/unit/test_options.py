@@ -87,6 +87,7 @@ def test_a_flag_wins_over_the_file_and_one_that_is_not_given_does_not(project: P
 
 KEYS = "\nKnown keys: destination, schema, naming, strict, memory_mb, tables."
 TABLE_KEYS = "\nKnown keys: mode, blocked, blocked_columns, hashed_columns."
+MODE_NAMES = "soft_delete, live, history"
 SMALL = "; use small letters, digits and _, and no digit first"
 
 REFUSED = [
@@ -109,7 +110,7 @@ REFUSED = [
     ("tables = ['orders']",                     "tables must be a table, not ['orders']"),
     ("tables.orders = 'live'",                  "[tables.orders] must be a table of options"),
     ("[tables.orders]\nmodus = 'live'",         "[tables.orders]: the key 'modus' is unknown" + TABLE_KEYS),
-    ("[tables.orders]\nmode = 'Live'",          "[tables.orders]: mode is 'Live'; use one of soft_delete, live, history"),
+    ("[tables.orders]\nmode = 'Live'",          "[tables.orders]: mode is 'Live'; use one of " + MODE_NAMES),
     ("[tables.orders]\nmode = 1",               "[tables.orders]: mode must be text, not 1"),
     ("[tables.orders]\nblocked = 'yes'",        "[tables.orders]: blocked must be true or false, not 'yes'"),
     ("[tables.orders]\nblocked_columns = 'a'",  "[tables.orders]: blocked_columns must be a list of names, not 'a'"),

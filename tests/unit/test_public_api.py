@@ -257,7 +257,10 @@ def test_a34_a_wrong_call_can_be_caught_by_the_author_and_changes_nothing() -> N
 def test_a20_signatures_stay_the_same_while_a_sync_runs() -> None:
     seen: list[str] = []
 
-    result = in_a_sync(lambda: seen.extend(map(parameters, (op.upsert, op.update, op.delete, op.truncate))))
+    def action() -> None:
+        seen.extend([parameters(op.upsert), parameters(op.update), parameters(op.delete), parameters(op.truncate)])
+
+    result = in_a_sync(action)
 
     assert result.error is None
     assert seen == [

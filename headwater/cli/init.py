@@ -1,0 +1,64 @@
+"""`headwater init`: begin a project."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from headwater.cli.aligned import print_aligned
+from headwater.cli.arguments import json_option
+from headwater.cli.asking import confirmed
+
+
+@click.command("init")
+@click.argument("project", required=False, type=click.Path(path_type=Path, file_okay=False))
+@click.option("--template", default="quickstart/hello", show_default=True, help="Which example to begin with.")
+@click.option("--list", "listed", is_flag=True, help="List the templates.")
+@click.option("--yes", "--non-interactive", "--force", "-y", "-f", "sure", is_flag=True, help="Replace files unasked.")
+@json_option
+def command(project: Path | None, template: str, listed: bool, sure: bool, as_json: bool) -> None:
+    """Make a folder PROJECT with a connector in it that runs at once, here and on Fivetran.
+
+    The templates come with headwater; nothing is downloaded. Examples:
+
+        headwater init --list
+
+        headwater init shop --template large_data_set
+    """
+    from headwater.project_templates import find_template, in_the_way, placeholders, project_files, write_project
+
+    if listed:
+        _print_list(as_json)
+        return
+    if project is None:
+        raise click.UsageError("name the folder of the new project")
+    chosen = find_template(template)
+    files = project_files(chosen)
+    replaced = in_the_way(project, files)
+    question = f"{project} holds other files of these names: {', '.join(replaced)}. Replace them?"
+    if replaced and not confirmed(question, sure=sure):
+        click.echo("nothing was written")
+        return
+    write_project(project, files)
+    to_fill = placeholders(files)
+    if as_json:
+        report = {"project": str(project), "template": chosen.name, "files": sorted(files), "fill_in": to_fill}
+        click.echo(json.dumps(report, indent=2))
+        return
+    click.echo(f"{project}: {chosen.title}")
+    click.echo("".join(f"  {name}\n" for name in sorted(files)), nl=False)
+    if to_fill:
+        click.echo(f"Fill in {', '.join(to_fill)} in {project / 'configuration.json'}, then run:")
+    click.echo(f"headwater debug {project}")
+
+
+def _print_list(as_json: bool) -> None:
+    from headwater.project_templates import templates
+
+    found = templates()
+    if as_json:
+        click.echo(json.dumps([{"template": each.name, "title": each.title} for each in found], indent=2))
+    else:
+        print_aligned([[each.name, each.title] for each in found])

@@ -1,0 +1,124 @@
+"""The configuration: where it is found, and what is refused (rules A-120 to A-122)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from headwater.configuration import check_configuration, find_configuration, read_configuration
+from headwater.errors import ConfigurationError
+
+
+def given(path: Path, content: bytes | str) -> Path:
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+FOUND = [
+    # option        variable        own     which wins
+    ("option.json", "variable.json", True,  "option.json"),
+    ("option.json", None,            True,  "option.json"),
+    (None,          "variable.json", True,  "variable.json"),
+    (None,          "",              True,  "configuration.json"),
+    (None,          None,            True,  "configuration.json"),
+    (None,          "variable.json", False, "variable.json"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("option", "variable", "own", "wins"), FOUND)
+def test_a122_option_then_variable_then_the_projects_own(
+    tmp_path: Path, option: str | None, variable: str | None, own: bool, wins: str
+) -> None:
+    if own:
+        given(tmp_path / "configuration.json", "{}")
+    environment = {} if variable is None else {"FIVETRAN_CONFIGURATION": variable}
+
+    found = find_configuration(tmp_path, Path(option) if option else None, environment)
+
+    assert found.name == wins
+
+
+def test_a122_without_any_file_the_way_out_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        find_configuration(tmp_path, None, {})
+
+    assert str(caught.value) == (
+        f"there is no configuration: {tmp_path / 'configuration.json'} does not exist\n"
+        "Write {} into it if the connector needs none, or name a file with --configuration."
+    )
+
+
+READ = [
+    # content                                       the configuration
+    ("{}",                                          {}),
+    ('{"key": "value", "empty": ""}',               {"key": "value", "empty": ""}),
+    (b"\xef\xbb\xbf" + b'{"key": "value"}',         {"key": "value"}),
+    ('{"path": "C:\\\\data"}',                      {"path": "C:\\data"}),
+    ('{"größe": "数量"}',                            {"größe": "数量"}),
+    ('{"key": "first", "key": "second"}',           {"key": "second"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("content", "configuration"), READ)
+def test_a_configuration_is_read_as_it_is_written(
+    tmp_path: Path, content: bytes | str, configuration: dict[str, str]
+) -> None:
+    assert read_configuration(given(tmp_path / "c.json", content)) == configuration
+
+
+STRINGS = '\nPut quotes around them, as in "page_size": "100", and convert them in the connector.'
+BACKSLASH = "\nIn JSON a backslash in a value is written twice."
+REFUSED = [
+    # content                             what is said after the path
+    ("[]",                                " must hold a JSON object, not list"),
+    ('"text"',                            " must hold a JSON object, not str"),
+    ("null",                              " must hold a JSON object, not NoneType"),
+    ('{"n": 1}',                          ": all values must be strings; these are not: n" + STRINGS),
+    ('{"a": "x", "n": null, "b": true}',  ": all values must be strings; these are not: n, b" + STRINGS),
+    ('{"list": [], "object": {}}',        ": all values must be strings; these are not: list, object" + STRINGS),
+    ("",                                  " is not JSON: Expecting value: line 1 column 1 (char 0)" + BACKSLASH),
+    ('{"path": "C:\\data"}',              " is not JSON: Invalid \\escape: line 1 column 13 (char 12)" + BACKSLASH),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("content", "said"), REFUSED, ids=[content for content, _ in REFUSED])
+def test_a120_what_is_no_object_of_texts_is_refused_by_name(tmp_path: Path, content: str, said: str) -> None:
+    path = given(tmp_path / "c.json", content)
+
+    with pytest.raises(ConfigurationError) as caught:
+        read_configuration(path)
+
+    assert str(caught.value) == f"{path}{said}"
+
+
+def test_a120_a_refusal_does_not_show_the_values(tmp_path: Path) -> None:
+    path = given(tmp_path / "c.json", '{"pin": 4711, "key": ["hunter2"]}')
+
+    with pytest.raises(ConfigurationError) as caught:
+        read_configuration(path)
+
+    assert not {"4711", "hunter2"} & set(str(caught.value).replace("'", " ").split())
+
+
+@pytest.mark.parametrize("make", [lambda path: None, Path.mkdir, lambda path: path.write_bytes(b"\xff{}")])
+def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path, make: Any) -> None:
+    path = tmp_path / "c.json"
+    make(path)
+
+    with pytest.raises(ConfigurationError, match=r"^the configuration cannot be read: "):
+        read_configuration(path)
+
+
+@pytest.mark.parametrize(("fields", "accepted"), [(0, True), (100, True), (101, False)])
+def test_a121_a_hundred_fields_are_the_limit(fields: int, accepted: bool) -> None:
+    configuration = {f"field_{number}": "x" for number in range(fields)}
+
+    if accepted:
+        assert check_configuration(json.loads(json.dumps(configuration)), "here") == configuration
+    else:
+        with pytest.raises(ConfigurationError) as caught:
+            check_configuration(configuration, "here")
+        assert str(caught.value) == "here has 101 fields; at most 100 are allowed"

@@ -1,0 +1,161 @@
+"""Files beside rows: what is refused; a file is stored whole, in its folder, or not at all (rules A-110 to A-112)."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from headwater.errors import RowError
+from headwater.file_upload import CHUNK_BYTES, FileStore, FileUpload
+
+SIZE = "FileUpload: expected_bytes must be a whole number of bytes, not "
+NO_PATH = "FileUpload: path must be a non-empty string"
+
+
+class Pieces:
+    """A stream that gives what it is told to, and remembers how much it was asked for."""
+
+    def __init__(self, *pieces: Any) -> None:
+        self._pieces = list(pieces)
+        self.asked: list[int] = []
+
+    def read(self, size: int = -1, /) -> Any:
+        self.asked.append(size)
+        piece = self._pieces.pop(0) if self._pieces else b""
+        if isinstance(piece, Exception):
+            raise piece
+        return piece
+
+
+WRONG: list[tuple[tuple[Any, ...], Exception]] = [
+    # path, stream, expected_bytes          error
+    ((None, Pieces()),                      ValueError(NO_PATH)),
+    ((1, Pieces()),                         ValueError(NO_PATH)),
+    (("", Pieces()),                        ValueError(NO_PATH)),
+    ((" \t", Pieces()),                     ValueError(NO_PATH)),
+    (("a\0b", Pieces()),                    ValueError("FileUpload: 'a\\x00b' is not the path of a file")),
+    (("a/", Pieces()),                      ValueError("FileUpload: 'a/' is not the path of a file")),
+    (("a//b", Pieces()),                    ValueError("FileUpload: 'a//b' is not the path of a file")),
+    (("a", b"bytes"),                       TypeError("FileUpload: stream needs a read() method; bytes has none")),
+    (("a", None),                           TypeError("FileUpload: stream needs a read() method; NoneType has none")),
+    (("a", Pieces(), -1),                   ValueError(SIZE + "-1")),
+    (("a", Pieces(), 2**63),                ValueError(SIZE + str(2**63))),
+    (("a", Pieces(), True),                 ValueError(SIZE + "True")),
+    (("a", Pieces(), 1.0),                  ValueError(SIZE + "1.0")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("arguments", "error"), WRONG, ids=[repr(arguments[0]) for arguments, _ in WRONG])
+def test_a110_a_wrong_file_is_refused_where_it_is_made(arguments: tuple[Any, ...], error: Exception) -> None:
+    with pytest.raises(type(error)) as caught:
+        FileUpload(*arguments)
+
+    assert str(caught.value) == str(error)
+
+
+@pytest.mark.parametrize("expected_bytes", [None, 0, 2**63 - 1])
+def test_a110_a_right_file_keeps_what_it_is_given_and_its_path_is_stripped(expected_bytes: int | None) -> None:
+    stream = io.BytesIO()
+    upload = FileUpload(" a/b.txt ", stream, expected_bytes)
+
+    assert (upload.path, upload.stream, upload.expected_bytes) == ("a/b.txt", stream, expected_bytes)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "uploads"
+
+
+def stored(folder: Path) -> dict[str, bytes]:
+    """Read everything in the folder, hidden files too."""
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+CONTENTS = [
+    # pieces                                      the file
+    ((),                                          b""),
+    ((b"x",),                                     b"x"),
+    ((b"a", b"b" * CHUNK_BYTES, b"c"),            b"a" + b"b" * CHUNK_BYTES + b"c"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("pieces", "content"), CONTENTS, ids=["empty", "one piece", "three pieces"])
+def test_a111_a_file_is_read_in_pieces_and_stored_whole(
+    folder: Path, pieces: tuple[bytes, ...], content: bytes
+) -> None:
+    stream = Pieces(*pieces)
+
+    path = FileStore(folder).store("orders", FileUpload("2024/a.bin", stream, len(content)))
+
+    assert path == "orders/2024/a.bin"
+    assert stored(folder) == {"orders/2024/a.bin": content}
+    assert stream.asked == [CHUNK_BYTES] * (len(pieces) + 1)
+
+
+def test_a112_a_file_that_comes_again_takes_the_place_of_the_first(folder: Path) -> None:
+    store = FileStore(folder)
+
+    store.store("orders", FileUpload("a.txt", io.BytesIO(b"first")))
+    store.store("orders", FileUpload("a.txt", io.BytesIO(b"second")))
+    store.store("lines", FileUpload("a.txt", io.BytesIO(b"third")))
+
+    assert stored(folder) == {"orders/a.txt": b"second", "lines/a.txt": b"third"}
+
+
+OUTSIDE = ["/etc/passwd", "../a", "a/../../b", "a/..", "..", "\\\\host\\share", "a\\..\\b"]
+
+
+@pytest.mark.parametrize("path", OUTSIDE)
+def test_a110_no_path_leads_out_of_the_folder(folder: Path, path: str) -> None:
+    with pytest.raises(RowError) as caught:
+        FileStore(folder).store("orders", FileUpload(path, io.BytesIO(b"x")))
+
+    assert str(caught.value) == f"orders: the file path {path!r} leads out of the folder of files"
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("table", ["..", "/tmp", "../orders"])
+def test_no_name_of_a_table_leads_out_of_the_folder_either(folder: Path, table: str) -> None:
+    with pytest.raises(RowError):
+        FileStore(folder).store(table, FileUpload("a", io.BytesIO(b"x")))
+
+    assert list(folder.parent.iterdir()) == []
+
+
+def test_a_link_in_the_folder_leads_nowhere(folder: Path) -> None:
+    outside = folder.parent / "outside"
+    outside.mkdir()
+    (folder / "orders").mkdir(parents=True)
+    (folder / "orders" / "link").symlink_to(outside)
+
+    with pytest.raises(RowError):
+        FileStore(folder).store("orders", FileUpload("link/a", io.BytesIO(b"x")))
+
+    assert list(outside.iterdir()) == []
+
+
+BROKEN: list[tuple[Pieces, int | None, Exception]] = [
+    # stream                          expected   error
+    (Pieces(b"abc"),                  4,         RowError("orders: the file a.txt has 3 bytes, not 4")),
+    (Pieces(b"abc"),                  0,         RowError("orders: the file a.txt has 3 bytes, not 0")),
+    (Pieces(b"abc", "text"),          None,      TypeError("FileUpload: read() must give bytes, got str")),
+    (Pieces(None),                    None,      TypeError("FileUpload: read() must give bytes, got NoneType")),
+    (Pieces(b"abc", OSError("gone")), None,      OSError("gone")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("stream", "expected", "error"), BROKEN, ids=[str(error) for *_, error in BROKEN])
+def test_a_file_that_is_not_whole_leaves_the_one_before(
+    folder: Path, stream: Pieces, expected: int | None, error: Exception
+) -> None:
+    store = FileStore(folder)
+    store.store("orders", FileUpload("a.txt", io.BytesIO(b"before")))
+
+    with pytest.raises(type(error)) as caught:
+        store.store("orders", FileUpload("a.txt", stream, expected))
+
+    assert str(caught.value) == str(error)
+    assert stored(folder) == {"orders/a.txt": b"before"}
