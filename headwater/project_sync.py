@@ -54,6 +54,8 @@ class ProjectSync:
         self._reporter = reporter
         self._options = read_options(project.path).with_flags(**request.options)
         self._runs = Runs(project.files / "runs.db", redact(self._options.destination))
+        # What goes to memory is gone with the process, and so is its state.
+        self._lasts = not self._options.destination.startswith("memory:")
 
     def run(self, connector: Connector | None) -> Result:
         """Run the sync; `connector` left out, the project's connector.py is imported.
@@ -71,7 +73,7 @@ class ProjectSync:
             )
             try:
                 epoch, committed = destination.open()
-                if not self._request.accept_older:
+                if self._lasts and not self._request.accept_older:
                     self._runs.require_not_older(committed, epoch)
                 state = self._start_state(committed)
                 run = self._runs.start(pid=os.getpid(), epoch=epoch)
@@ -81,7 +83,7 @@ class ProjectSync:
                     self._configuration,
                     destination,
                     self._options,
-                    _WithStateCopy(self._reporter, self._project.state_copy),
+                    _WithStateCopy(self._reporter, self._project.state_copy) if self._lasts else self._reporter,
                     state=state,
                     limits=self._request.limits,
                     after=committed.committed_at if committed else None,
@@ -99,7 +101,7 @@ class ProjectSync:
             return "{}"
         if self._request.state is not None:
             return self._request.state
-        copy = _read_copy(self._project.state_copy) if self._runs.wrote_copy() else None
+        copy = _read_copy(self._project.state_copy) if self._lasts and self._runs.wrote_copy() else None
         state, edited = choose_state(committed, copy)
         if edited:
             load_state(state, str(self._project.state_copy))

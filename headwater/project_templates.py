@@ -34,7 +34,9 @@ def templates() -> list[Template]:
     """List the examples that come with this headwater."""
     folder = _folder()
     return [
-        Template(path.parent.relative_to(folder).as_posix(), tomllib.loads(path.read_text("utf-8"))["title"], path.parent)
+        Template(
+            path.parent.relative_to(folder).as_posix(), tomllib.loads(path.read_text("utf-8"))["title"], path.parent
+        )
         for path in sorted(folder.rglob("example.toml"))
     ]
 
@@ -62,8 +64,9 @@ def project_files(template: Template) -> dict[str, bytes]:
     files = {path.relative_to(template.folder).as_posix(): path.read_bytes() for path in _project_part(template.folder)}
     files |= vendored(content.decode() for name, content in files.items() if name.endswith(".py"))
     if "README.md" in files:
-        # There the example is run from the folder above.
-        text = files["README.md"].decode().replace(f" examples/{template.name}", "")
+        # It tells what to type in the folder of the repository.
+        here = f"examples/{template.name}"
+        text = files["README.md"].decode().replace(f"{here}/", "").replace(f" {here}", "")
         files["README.md"] = text.encode()
     ignored = IGNORED + ("configuration.json\n" if placeholders(files) else "")
     files[".gitignore"] = ignored.encode()
@@ -86,7 +89,9 @@ def write_project(folder: Path, files: dict[str, bytes]) -> None:
         if name == ".gitignore" and path.exists():
             continue
         if not path.resolve().is_relative_to(folder.resolve()):
-            raise ConfigurationError(f"{path} leads out of the project", hint="Remove the link, or choose a new folder.")
+            raise ConfigurationError(
+                f"{path} leads out of the project", hint="Remove the link, or choose a new folder."
+            )
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
 

@@ -53,14 +53,19 @@ class Runs:
         """Refuse a destination that is older than the last sync left it.
 
         A deleted write-ahead log, a restored copy or a removed file look like a healthy, emptier
-        destination: going on from there would lose rows in silence.
+        destination: going on from there would lose rows in silence. A refusal does not wear off: each try
+        raises the destination's epoch by one, and what is expected of it as well.
         """
-        with closing(self._open()) as db:
+        with closing(self._open()) as db, db:
             row = db.execute(
                 "SELECT id, epoch, started FROM runs WHERE destination = ? ORDER BY id DESC LIMIT 1",
                 (self._destination,),
             ).fetchone()
-        if row is not None and epoch <= row[1]:
+            if row is None:
+                return
+            older = epoch <= row[1]
+            db.execute("UPDATE runs SET epoch = ? WHERE id = ?", (row[1] + 1 if older else epoch, row[0]))
+        if older:
             found = f"its last commit is of {committed.committed_at}" if committed else "it holds no commit"
             raise DestinationError(
                 f"the destination is older than the last sync left it (sync {row[0]} of {row[2]}): {found}",

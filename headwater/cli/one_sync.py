@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from headwater import __version__
-from headwater.cli.exit_calls import warnings_of
+from headwater.exit_calls import warnings_of
 from headwater.cli.interrupts import Interrupts
 from headwater.cli.printer import Printer
 from headwater.compat import fivetran

@@ -262,7 +262,7 @@ class Postgres:
         if (epoch, newest) != (self._epoch, self._last):
             raise DestinationError(
                 f"{self.address}: the server that answers now is older than this sync left it",
-                hint="Has a standby taken over that had not received everything? Run the sync again to see what it has.",
+                hint="Has a standby taken over that had not received everything? The next sync finds out.",
             )
 
     # --- tables

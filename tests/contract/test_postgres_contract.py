@@ -212,7 +212,7 @@ def test_a_float_becomes_the_text_that_python_writes(driver: PostgresDriver, kin
 )  # fmt: skip
 def test_what_postgres_cannot_hold_is_taken_out(driver: PostgresDriver, kind: str, given: str, stored: str) -> None:
     table = made("values", {"id": ColumnType(LONG), "value": ColumnType(kind)})
-    rows = [{"id": 1, "value": given}, {"id": 2, "value": None}]
+    rows: list[dict[str, Any]] = [{"id": 1, "value": given}, {"id": 2, "value": None}]
     with opened(driver) as destination:
         destination.create_table(table)
         destination.write(table, batch(table, rows=rows))

@@ -19,7 +19,7 @@ OPERATIONS = ("upserts", "updates", "deletes", "truncates")
 # What Fivetran has installed already; a requirements.txt must not list it.
 PREINSTALLED = frozenset({"fivetran_connector_sdk", "requests", "urllib3"})
 
-_EXAMPLE_KEYS = frozenset({"title", "shows", "needs", "configuration", "varying_columns", "sync"})
+_EXAMPLE_KEYS = frozenset({"title", "shows", "needs", "configuration", "varying_columns", "rereads_after_kill", "sync"})
 _SYNC_KEYS = frozenset({"replay", "seeds", "exit_code", "says", "writes"})
 _HELPERS = "sdk_helpers"
 
@@ -50,6 +50,8 @@ class Example:
                      stand-ins have such places, too
     varying_columns  `table.column` whose values differ from run to run (the time of a sync): only whether
                      they are NULL is compared
+    rereads_after_kill  after a kill its cursor stands further back than without one, on purpose: so of what a
+                     killed sync leaves in the end, the state is not compared
     """
 
     folder: Path
@@ -58,6 +60,7 @@ class Example:
     needs: tuple[str, ...]
     configuration: Mapping[str, str]
     varying_columns: frozenset[str]
+    rereads_after_kill: bool
     syncs: tuple[ExpectedSync, ...]
 
     @property
@@ -119,6 +122,7 @@ def read_example(folder: Path) -> Example:
         needs=tuple(document["needs"]),
         configuration=document.get("configuration", {}),
         varying_columns=frozenset(document.get("varying_columns", [])),
+        rereads_after_kill=document.get("rereads_after_kill", False),
         syncs=tuple(
             _read_sync(entry, folder, f"{path}, sync {number}")
             for number, entry in enumerate(document["sync"], start=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -38,12 +39,15 @@ class Orders:
         self.folder = folder
         (folder / "connector.py").write_text(CONNECTOR)
         (folder / "configuration.json").write_text("{}")
+        # pyarrow imports pandas where it is installed, which costs each process two seconds.
+        (folder / "pandas.py").write_text("raise ImportError('these tests do without pandas')")
 
     def sync(self, ids: list[int], *flags: str, key: tuple[str, ...] = ("id",)) -> subprocess.CompletedProcess[str]:
         rows = [{"id": id, "region": "eu", "total": id * 10} for id in ids]
         (self.folder / "source.json").write_text(json.dumps({"key": key, "rows": rows}))
         command = [sys.executable, "-m", "headwater", "debug", str(self.folder), *flags]
-        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        environment = {**os.environ, "PYTHONPATH": str(self.folder)}
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=environment)
 
     def select(self, columns: str) -> list[tuple[Any, ...]]:
         with duckdb.connect(str(self.folder / "files" / "warehouse.db"), read_only=True) as db:
@@ -97,3 +101,25 @@ def test_the_copy_of_the_state_counts_only_for_the_destination_it_was_written_fo
 
     assert "was edited" not in result.stdout
     assert [row[0] for row in orders.select("id")] == [1, 2, 3, 4]
+
+
+def test_a_destination_that_was_removed_is_refused_however_often_until_it_is_accepted(orders: Orders) -> None:
+    orders.sync([1, 2])
+    orders.sync([1, 2, 3])
+    for name in ("warehouse.db", "warehouse.db.wal"):
+        (orders.folder / "files" / name).unlink(missing_ok=True)
+
+    refused = [orders.sync([1, 2, 3]) for _ in range(4)]
+    accepted = orders.sync([1, 2, 3], "--accept-older", "--full-resync")
+
+    assert [result.returncode for result in refused] == [1, 1, 1, 1]
+    assert "the destination is older than the last sync left it" in refused[-1].stdout
+    assert accepted.returncode == 0, accepted.stdout
+    assert [row[0] for row in orders.select("id")] == [1, 2, 3]
+
+
+def test_memory_can_be_the_destination_any_number_of_times(orders: Orders) -> None:
+    results = [orders.sync([1, 2], "--destination", "memory:") for _ in range(3)]
+
+    assert [result.returncode for result in results] == [0, 0, 0]
+    assert all("Upserts       | 2" in result.stdout for result in results)

@@ -401,6 +401,9 @@ LIFE_OF_A_ROW = Scenario(
         Step("crash"),
         Step("upsert", "orders", {"id": "1"}),
         Step("truncate", "orders"),
+        Step("upsert", "orders", {"id": 2, "a": 1}),
+        Step("delete", "orders", {"id": 2}),
+        Step("update", "orders", {"id": 2, "a": 2}),
     )
 )
 

@@ -12,6 +12,7 @@ import psycopg
 from fivetran_connector_sdk import Connector
 from fivetran_connector_sdk import Logging as log
 from fivetran_connector_sdk import Operations as op
+from psycopg.types.string import TextLoader
 from sdk_helpers.cursors import TableCursors
 from sdk_helpers.sql import ChangedRows
 
@@ -59,6 +60,8 @@ def connected(configuration: dict[str, str]) -> "psycopg.Connection[Any]":
         application_name="key_based_replication",
         connect_timeout=30,
     )
+    # Exact numbers as text: Fivetran's SDK takes no Decimal.
+    connection.adapters.register_loader("numeric", TextLoader)
     connection.read_only = True
     connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
     return connection

@@ -1,11 +1,9 @@
 """Parent and child tables, each with a cursor: companies, and the departments of each company.
 
-The source gives what changed in companies, but departments only company by company. So there is one cursor for the
-parents and one for the children of each parent:
+The source gives departments only company by company. So the state has one cursor for the parents, and below it one
+for the children of each parent:
 
-    {"companies": {"high": ...}, "departments": {"pass": 2, "parents": [[1, 1, {"high": ...}], ...]}}
-
-A sync that stops in the middle has saved which companies it has finished, and the next one goes on with the rest.
+    {"companies": {"high": ...}, "departments": {"1": {"high": ...}, "3": {}}}
 """
 
 from typing import Any
@@ -13,7 +11,7 @@ from typing import Any
 from fivetran_connector_sdk import Connector
 from fivetran_connector_sdk import Operations as op
 
-from sdk_helpers.cursors import ParentCursors, Watermark, instant
+from sdk_helpers.cursors import Watermark, instant
 from sdk_helpers.http import ApiClient
 
 
@@ -33,37 +31,39 @@ def schema(configuration: dict[str, str]) -> list[dict[str, Any]]:
 
 
 def update(configuration: dict[str, str], state: dict[str, Any]) -> None:
-    companies = Watermark(state.get("companies", {}))
-    departments = ParentCursors(state.get("departments", {}))
-
-    def state_now() -> dict[str, Any]:
-        return {"companies": companies.state(), "departments": departments.state()}
-
     with ApiClient(configuration["base_url"]) as client:
-        listed = client.get_json("companies")
-        for company in listed:
-            changed = instant(company["updated_at"])
-            if companies.since is None or changed >= companies.since:
-                op.upsert(table="company", data=company)
-                companies.see(changed)
-        companies.finish()
+        companies = client.get_json("companies")
+        state["companies"] = sync_companies(companies, state.get("companies", {}))
 
-        # A department may change while its company does not: every company that is listed is asked for them.
-        for company_id in departments.pending(company["id"] for company in listed):
-            cursor = departments[company_id]
-            departments.finish(company_id, sync_departments(client, company_id, cursor))
-            op.checkpoint(state=state_now())
+        # JSON has text for keys, whatever the id was.
+        cursors = state.setdefault("departments", {})
+        for company_id in (str(company["id"]) for company in companies):
+            # A department may change while its company does not: each company that is listed is asked.
+            cursors[company_id] = sync_departments(client, int(company_id), cursors.get(company_id, {}))
+            op.checkpoint(state=state)
 
-        for gone in departments.end_pass():  # no longer listed: deleted at the source
-            op.delete(table="company", keys={"id": gone})
-        op.checkpoint(state=state_now())
+        # The list is complete, so a company that is not on it was deleted. Its cursor would stay for ever.
+        for gone in cursors.keys() - {str(company["id"]) for company in companies}:
+            op.delete(table="company", keys={"id": int(gone)})
+            del cursors[gone]
+        op.checkpoint(state=state)
 
 
-def sync_departments(client: ApiClient, company_id: str | int, cursor: dict[str, Any]) -> dict[str, Any]:
+def sync_companies(companies: list[dict[str, Any]], cursor: dict[str, Any]) -> dict[str, Any]:
+    """Send the companies that changed, and give the new cursor."""
+    mark = Watermark(cursor)
+    for company in companies:
+        changed = instant(company["updated_at"])
+        if mark.since is None or changed >= mark.since:
+            op.upsert(table="company", data=company)
+            mark.see(changed)
+    return mark.finish()
+
+
+def sync_departments(client: ApiClient, company_id: int, cursor: dict[str, Any]) -> dict[str, Any]:
     """Send what changed in the departments of one company, and give its new cursor."""
     mark = Watermark(cursor)
-    changed = client.get_json(f"companies/{company_id}/departments", params={"updated_since": mark.since})
-    for department in changed:
+    for department in client.get_json(f"companies/{company_id}/departments", params={"updated_since": mark.since}):
         op.upsert(table="department", data={"company_id": company_id, **department})
         mark.see(instant(department["updated_at"]))
     return mark.finish()
