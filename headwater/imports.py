@@ -47,15 +47,13 @@ def _imports(node: ast.AST, *, optional: bool) -> Iterator[Import]:
         module = "." * node.level + (node.module or "")
         yield from (Import(node.lineno, module, alias.name, optional) for alias in node.names)
     elif isinstance(node, ast.If) and _is_for_type_checkers(node.test):
-        for child in node.orelse:
-            yield from _imports(child, optional=optional)
+        for statement in node.orelse:
+            yield from _imports(statement, optional=optional)
     elif isinstance(node, ast.Try):
         tried = optional or any(map(_catches_import_error, node.handlers))
-        for child in node.body:
-            yield from _imports(child, optional=tried)
-        for child in [*node.handlers, *node.orelse, *node.finalbody]:
-            # What stands in for the missing module is not needed where that one is there.
-            yield from _imports(child, optional=tried)
+        # What stands in for a missing module is not needed where that one is there.
+        for part in (*node.body, *node.handlers, *node.orelse, *node.finalbody):
+            yield from _imports(part, optional=tried)
     else:
         for child in ast.iter_child_nodes(node):
             yield from _imports(child, optional=optional)

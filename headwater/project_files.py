@@ -13,7 +13,7 @@ from headwater.errors import ConfigurationError
 
 IGNORE_FILE = ".gitignore"
 # Left out everywhere; a .gitignore may take all but the configuration in again, as `!lib/` does.
-LEFT_OUT = ("__pycache__/", "lib/", "include/", "files/", "crash-reports/", ".*", f"!{IGNORE_FILE}")
+LEFT_OUT = ("__pycache__/", "lib/", "include/", "files/", "crash-reports/", ".*")
 CONFIGURATION = "configuration.json"
 
 
@@ -71,7 +71,8 @@ def _walk(folder: Path, prefix: str, above: _Ignores) -> Iterator[ProjectFile]:
     for path in sorted(folder.iterdir()):
         name = f"{prefix}{path.name}"
         is_folder = path.is_dir() and not path.is_symlink()
-        if path.name == CONFIGURATION or _is_ignored(f"{name}/" if is_folder else name, ignores):
+        kept = path.name == IGNORE_FILE and not is_folder
+        if path.name == CONFIGURATION or (not kept and _is_ignored(f"{name}/" if is_folder else name, ignores)):
             continue
         if not is_folder:
             yield ProjectFile(name, path)

@@ -102,7 +102,7 @@ def in_the_way(folder: Path, files: dict[str, bytes]) -> list[str]:
     return [
         name
         for name, path in paths.items()
-        if path.is_symlink() or path.exists() and not (path.is_file() and path.read_bytes() == files[name])
+        if path.is_symlink() or (path.exists() and not (path.is_file() and path.read_bytes() == files[name]))
     ]
 
 

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 # What the buffers of all tables may hold together.
 BUFFERED_BYTES = 96_000_000
-# Arrow input is cut here, at the row-group size of most Parquet files.
-FRAME_ROWS = 122_880
+# Arrow input is cut into pieces of so many rows: enough for a destination to use all its threads.
+FRAME_ROWS = 1_000_000
 
 
 class EndOfSync(BaseException):

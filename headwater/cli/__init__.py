@@ -15,6 +15,7 @@ from headwater.errors import HeadwaterError
 COMMANDS = {
     "init": "Begin a project from a template.",
     "debug": "Run a connector once, into files/warehouse.db.",
+    "check": "Say what will fail, without running it.",
     "show": "Look at the tables of the last sync.",
     "runs": "List the syncs of a project, or show one in detail.",
     "state": "Print the committed state, set it, clear it, or edit it.",
@@ -29,6 +30,8 @@ SYNONYMS = {
     "sync": "debug",
     "test": "debug",
     "tests": "debug",
+    "lint": "check",
+    "validate": "check",
     "clean": "reset",
     "clear": "reset",
     "query": "show",

@@ -76,8 +76,9 @@ def sql_type(kind: ColumnType) -> str:
 # The name by which SQL reads the Arrow table in hand: DuckDB looks for a variable of this name.
 _BATCH = "headwater_batch"
 
-# From this many rows since the last commit on, a segment is written to a copy of the file.
-LONG_SEGMENT_ROWS = 400_000
+# From this many rows or bytes since the last commit on, a segment is written to a copy of the file.
+LONG_SEGMENT_ROWS = 1_500_000
+LONG_SEGMENT_BYTES = 128_000_000
 # There, so many rows share a transaction.
 COPY_TRANSACTION_ROWS = 100_000
 
@@ -101,6 +102,7 @@ class DuckDB:
         self._journal: list[Callable[[], None]] = []
         self._highest = HighestKeys()
         self._rows = 0
+        self._bytes = 0
         self._epoch = 0
         self._sequence = 0
         self._state = "{}"
@@ -140,7 +142,7 @@ class DuckDB:
         if file.is_copy:
             self._replace(file)
         self._journal.clear()
-        self._rows = 0
+        self._rows = self._bytes = 0
         self._sequence, self._state = commit.sequence, commit.state
         return commit
 
@@ -160,18 +162,19 @@ class DuckDB:
 
     # --- long segments
 
-    def _do(self, action: Callable[[], None], rows: int = 0) -> None:
+    def _do(self, action: Callable[[], None], rows: int = 0, nbytes: int = 0) -> None:
         """Do something within the segment; when it has grown long, do all of it again in a copy of the file."""
         self._begin()
         action()
         self._rows += rows
+        self._bytes += nbytes
         if self._open_file().is_copy:
-            if self._rows >= COPY_TRANSACTION_ROWS:
+            if self._rows >= COPY_TRANSACTION_ROWS or self._bytes >= LONG_SEGMENT_BYTES:
                 self._end("COMMIT")
-                self._rows = 0
+                self._rows = self._bytes = 0
             return
         self._journal.append(action)
-        if self._rows >= LONG_SEGMENT_ROWS:
+        if self._rows >= LONG_SEGMENT_ROWS or self._bytes >= LONG_SEGMENT_BYTES:
             self._move_to_copy()
 
     def _move_to_copy(self) -> None:
@@ -185,7 +188,7 @@ class DuckDB:
             self._begin()
             action()
             self._end("COMMIT")
-        self._rows = 0
+        self._rows = self._bytes = 0
 
     def _replace(self, file: DatabaseFile) -> None:
         try:
@@ -258,6 +261,16 @@ class DuckDB:
         self._do(partial(self._create, _copy(table)))
 
     def _create(self, table: Table) -> None:
+        alike = self._fetch(
+            "SELECT table_name FROM duckdb_tables() WHERE database_name = 'warehouse' "
+            "AND schema_name = ? AND lower(table_name) = lower(?)",
+            table.schema, table.name,
+        )  # fmt: skip
+        if alike:
+            raise DestinationError(
+                f"{table}: there is a table {alike[0][0]!r} already, and DuckDB has no case",
+                hint="Rename one in the connector, or use the naming FIVETRAN.",
+            )
         self._highest.created(table)
         columns = ", ".join(f"{quote(name)} {sql_type(kind)}" for name, kind in table.columns.items())
         self._execute(f"CREATE SCHEMA IF NOT EXISTS {quote(table.schema)}")
@@ -303,7 +316,9 @@ class DuckDB:
     # --- rows
 
     def write(self, table: Table, batch: Batch) -> None:
-        self._do(partial(self._write, _copy(table), batch), sum(part.num_rows for part in batch.parts))
+        rows = sum(part.num_rows for part in batch.parts)
+        nbytes = sum(part.nbytes for part in batch.parts)
+        self._do(partial(self._write, _copy(table), batch), rows, nbytes)
 
     def _write(self, table: Table, batch: Batch) -> None:
         name = _name(table)

@@ -272,7 +272,7 @@ class Postgres:
         session = self._open_session()
         found = session.fetch(_COLUMNS, stored_name(schema), stored_name(name))
         if not found:
-            session.execute("DELETE FROM _headwater.tables WHERE schema = $1 AND name = $2", schema, name)
+            self._forget(schema, name)
             return None
         own = session.fetch(
             "SELECT key, mode, columns FROM _headwater.tables WHERE schema = $1 AND name = $2", schema, name
@@ -319,6 +319,11 @@ class Postgres:
         session.execute(f"DROP TABLE {table_name(table)}")
         session.execute("DELETE FROM _headwater.tables WHERE schema = $1 AND name = $2", table.schema, table.name)
 
+    def drop_table(self, table: Table) -> None:
+        self._begin(str(table))
+        self._open_session().execute(f"DROP TABLE {table_name(table)}")
+        self._forget(table.schema, table.name)
+
     def alter_table(self, table: Table, *, add: Mapping[str, ColumnType], retype: Mapping[str, ColumnType]) -> None:
         """As the contract says, all in one statement: Postgres then writes the table anew only once."""
         self._begin(str(table))
@@ -349,6 +354,10 @@ class Postgres:
             table.schema, table.name, stored_name(table.schema), stored_name(table.name),
             json.dumps(table.key), table.mode, json.dumps(columns),
         )  # fmt: skip
+
+    def _forget(self, schema: str, name: str) -> None:
+        sql = "DELETE FROM _headwater.tables WHERE schema = $1 AND name = $2"
+        self._open_session().execute(sql, schema, name)
 
     # --- rows
 

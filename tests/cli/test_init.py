@@ -95,8 +95,8 @@ def test_list_names_every_example_with_its_title(project: CliProject) -> None:
 WRONG = [
     # arguments                    code  said
     ([],                           2,    "Error: name the folder of the new project\n"),
-    (["x", "--template", "helo"],  1,    "Error: there is no template 'helo': did you mean 'quickstart/hello'?\n"
-                                         "See them all with `headwater init --list`.\n"),
+    (["x", "--template", "helo"],  1,    ("Error: there is no template 'helo': did you mean 'quickstart/hello'?\n"
+                                         "See them all with `headwater init --list`.\n")),
 ]  # fmt: skip
 
 

@@ -89,17 +89,17 @@ def test_nothing_is_read_or_changed_while_a_sync_runs(project: CliProject) -> No
 
 
 WRONG = [
-    # arguments                               code  the last line that is said
-    (["set"],                                 2,    "Error: give the new state: --file FILE or --json TEXT\n"),
-    (["set", "--json", "{}", "--file", "-"],  2,    "Error: give the new state: --file FILE or --json TEXT\n"),
-    (["get", "--json", "{}"],                 2,    "Error: --file and --json go with set\n"),
-    (["set", "--json", "{}"],                 2,    "Error: there is no terminal to ask on: say --yes\n"),
-    (["edit"],                                2,    "Error: edit needs a terminal: use set\n"),
-    (["set", "-y", "--json", "[1]"],          1,    'Write it as {"cursor": "…"}.\n'),
-    (["set", "-y", "--json", "x"],            1,    "Error: --json is not JSON: Expecting value: line 1 column 1 (char 0)\n"),
-    (["set", "-y", "--json", '{"a": NaN}'],   1,    "Error: --json is not JSON: it has no NaN\n"),
-    (["get", "--destination", "memory:"],     1,    "Start a sync from a state with `headwater debug --state FILE`.\n"),
-    (["get"],                                 0,    "{}\n"),
+    # arguments                              code  the last line that is said
+    (["set"],                                2,   "Error: give the new state: --file FILE or --json TEXT\n"),
+    (["set", "--json", "{}", "--file", "-"], 2,   "Error: give the new state: --file FILE or --json TEXT\n"),
+    (["get", "--json", "{}"],                2,   "Error: --file and --json go with set\n"),
+    (["set", "--json", "{}"],                2,   "Error: there is no terminal to ask on: say --yes\n"),
+    (["edit"],                               2,   "Error: edit needs a terminal: use set\n"),
+    (["set", "-y", "--json", "[1]"],         1,   'Write it as {"cursor": "…"}.\n'),
+    (["set", "-y", "--json", "["],           1,   "Error: --json is not JSON: Expecting value: line 1 column 2 (char 1)\n"),
+    (["set", "-y", "--json", '{"a": NaN}'],  1,   "Error: --json is not JSON: it has no NaN\n"),
+    (["get", "--destination", "memory:"],    1,   "Start a sync from a state with `headwater debug --state FILE`.\n"),
+    (["get"],                                0,   "{}\n"),
 ]  # fmt: skip
 
 

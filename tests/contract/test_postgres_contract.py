@@ -56,6 +56,7 @@ def driver(server: PostgresServer) -> Iterator[PostgresDriver]:
 class TestPostgres(DestinationContract):
     reads_while_open = True
     keeps_nul = False
+    columns = 600  # each with a text of 12 bytes: a row has room for 8 kB of short values
 
     @pytest.fixture
     def driver(self, server: PostgresServer) -> Iterator[PostgresDriver]:
@@ -65,21 +66,6 @@ class TestPostgres(DestinationContract):
     @pytest.fixture(autouse=True)
     def values_of_jsonb(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(contract.EDGES, ColumnType(JSON), JSON_EDGES)
-
-    def test_a_table_may_have_2000_columns(self, driver: contract.Driver) -> None:
-        """Postgres holds 1,600, system columns included: more are refused, and nothing is changed."""
-        names = [f"column_{number}" for number in range(1597)]
-        table = made("wide", {"id": ColumnType(LONG), **dict.fromkeys(names, ColumnType(STRING))})
-        row = {"id": 1, **dict.fromkeys(names[:600], "x"), names[-1]: "y"}
-        with opened(driver) as destination:
-            destination.create_table(table)
-            destination.write(table, batch(table, rows=[row]))
-            destination.commit("{}")
-        with opened(driver) as destination, pytest.raises(DestinationError, match="at most 1600 columns") as refused:
-            destination.alter_table(table, add={"one too many": ColumnType(LONG)}, retype={})
-
-        assert refused.value.hint is not None and "one JSON column" in refused.value.hint
-        assert values(driver, table) == shown([{**dict.fromkeys(names), **row}])
 
 
 # --- names
@@ -342,6 +328,22 @@ def test_a_view_that_stands_in_the_way_is_named(driver: PostgresDriver) -> None:
 
     assert "view tester.report" in refused.value.message
     assert refused.value.hint == "If a view stands in the way: drop it, run the sync, and make it again."
+
+
+def test_a_table_has_at_most_1600_columns(driver: PostgresDriver) -> None:
+    """System columns count; what is refused changes nothing."""
+    names = [f"column_{number}" for number in range(1597)]
+    table = made("wide", {"id": ColumnType(LONG), **dict.fromkeys(names, ColumnType(STRING))})
+    row = {"id": 1, names[-1]: "x"}
+    with opened(driver) as destination:
+        destination.create_table(table)
+        destination.write(table, batch(table, rows=[row]))
+        destination.commit("{}")
+    with opened(driver) as destination, pytest.raises(DestinationError, match="at most 1600 columns") as refused:
+        destination.alter_table(table, add={"one too many": ColumnType(LONG)}, retype={})
+
+    assert refused.value.hint is not None and "one JSON column" in refused.value.hint
+    assert values(driver, table) == shown([{**dict.fromkeys(names), **row}])
 
 
 @pytest.mark.parametrize(

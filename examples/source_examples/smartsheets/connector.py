@@ -35,7 +35,7 @@ def update(configuration: dict[str, str], state: dict[str, Any]) -> None:
         if version == known["version"]:
             log.info(f"{table_name(sheet_id)} has not changed since version {version}")
             continue
-        sheet = client.get_json(f"sheets/{sheet_id}", params={"level": 2, "includeAll": True})
+        sheet = client.get_json(f"sheets/{sheet_id}", params={"includeAll": True})
         sync_sheet(sheet_id, sheet, known["row_ids"])
         # The version of the answer itself: people may have gone on working since the one asked for first.
         state[sheet_id] = {"version": sheet["version"], "row_ids": [row["id"] for row in sheet["rows"]]}
@@ -75,12 +75,8 @@ def table_row(row: dict[str, Any], titles: dict[int, str]) -> dict[str, Any]:
     {'row_id': 1, 'parent_id': None, 'row_number': 1, 'Done': True, 'Who': None}
     """
     place = {ROW_ID: row["id"], "parent_id": row.get("parentId"), "row_number": row["rowNumber"]}
-    return place | dict.fromkeys(titles.values()) | {titles[cell["columnId"]]: cell_value(cell) for cell in row["cells"]}
-
-
-def cell_value(cell: dict[str, Any]) -> Any:
-    """A contact or a list of choices is in `objectValue`, everything else in `value`."""
-    return cell.get("objectValue", cell.get("value"))
+    cells = {titles[cell["columnId"]]: cell.get("value") for cell in row["cells"]}
+    return place | dict.fromkeys(titles.values()) | cells
 
 
 def sheet_ids(configuration: dict[str, str]) -> list[str]:

@@ -1,0 +1,24 @@
+"""One thing that `headwater check` has to say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Finding:
+    """What is wrong where, and what to do.
+
+    level  `error` for what fails here or on Fivetran, `warning` for what may
+    """
+
+    file: str
+    line: int | None
+    level: Literal["error", "warning"]
+    what: str
+    hint: str
+
+    @property
+    def place(self) -> str:
+        return self.file if self.line is None else f"{self.file}, line {self.line}"
