@@ -178,7 +178,8 @@ class Typist:
     def _column(self, chunk: Chunk, name: str, values: list[Any]) -> Column:
         hashed = name in self.source.hashed
         declared = None if hashed else self.source.declared.get(name)
-        if chunk.plain and self._plain.get(name, True):
+        # The first chunk is looked at value by value, for what is to be said of its types.
+        if chunk.plain and name in self._seen and self._plain.get(name, True):
             column = convert_plainly(values, declared)
             if column is not None:
                 return _hashed(column) if hashed else column

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
-from typing import Final
+from typing import ClassVar, Final
 
 plain_text: Final = "plain_text"
 password: Final = "password"  # noqa: S105 - the name of a kind of field
@@ -21,6 +21,10 @@ class FormField:
 @dataclass(frozen=True)
 class TextField(FormField):
     """A line of text; `field_type` is `plain_text`, or `password` for a value that is not shown."""
+
+    # Connectors write `form_field.TextField.password` (rule A-101).
+    plain_text: ClassVar[str] = plain_text
+    password: ClassVar[str] = password
 
     field_type: str = plain_text
     _: KW_ONLY

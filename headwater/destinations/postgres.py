@@ -315,12 +315,6 @@ class Postgres:
 
     def drop_table(self, table: Table) -> None:
         self._begin(str(table))
-        session = self._open_session()
-        session.execute(f"DROP TABLE {table_name(table)}")
-        session.execute("DELETE FROM _headwater.tables WHERE schema = $1 AND name = $2", table.schema, table.name)
-
-    def drop_table(self, table: Table) -> None:
-        self._begin(str(table))
         self._open_session().execute(f"DROP TABLE {table_name(table)}")
         self._forget(table.schema, table.name)
 

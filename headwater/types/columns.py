@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -89,14 +90,15 @@ def convert_plainly(values: Sequence[Any], declared: ColumnType | None) -> Colum
 
     That is so where the type Arrow finds leaves no doubt: text is `str` or extends it; in a column declared
     LONG, DOUBLE or BOOLEAN, numpy's numbers are taken as well. An undeclared number may be numpy's,
-    which counts as text (rule A-87).
+    which counts as text (rule A-87), unless nobody has imported numpy.
     """
     try:
         array = pa.array(values)
     except _DOES_NOT_FIT:
         return None
     kind = _PLAIN.get(array.type)
-    return Column(array, kind) if kind is not None and kind == (declared or _STRING) else None
+    sure = kind == declared if declared else kind == _STRING or "numpy" not in sys.modules
+    return Column(array, kind) if kind is not None and sure else None
 
 
 _STRING = ColumnType(STRING)

@@ -152,14 +152,14 @@ def test_a_pyproject_with_dependencies_takes_the_place_of_requirements(project: 
 
 
 SCHEMAS = [
-    # what schema() returns                                 what is found
-    ('[{"table": name()}, {"table": "a"}]',                 None),
-    ('[{"table": "a", "primary_key": "id"}]',               "error: a: primary_key is the text 'id'; it must be a list"),
-    ('[{"table": "a"}, {"table": "a", "columns": {}}]',     "error: Table already defined: a"),
-    ('[{"primary_key": ["id"]}]',                           "error: Entry missing table name: {'primary_key': ['id']}"),
-    ('[{"table": "a", "keys": ["id"]}]',                    ("warning: schema(): a: the key 'keys' means nothing "
-                                                            "and is ignored; known keys: columns, primary_key, schema, "
-                                                            "table")),
+    # what schema() returns                               what is found
+    ('[{"table": name()}, {"table": "a"}]',               None),
+    ('[{"table": "a", "primary_key": "id"}]',             "error: a: primary_key is the text 'id'; it must be a list"),
+    ('[{"table": "a"}, {"table": "a", "columns": {}}]',   "error: Table already defined: a"),
+    ('[{"primary_key": ["i"]}]',                          "error: Entry missing table name: {'primary_key': ['i']}"),
+    ('[{"table": "a", "keys": ["id"]}]',                  ("warning: schema(): a: the key 'keys' means "
+                                                          "nothing and is ignored; known keys: columns, primary_key, "
+                                                          "schema, table")),
 ]  # fmt: skip
 
 

@@ -96,7 +96,7 @@ WRONG = [
     (["set", "--json", "{}"],                2,   "Error: there is no terminal to ask on: say --yes\n"),
     (["edit"],                               2,   "Error: edit needs a terminal: use set\n"),
     (["set", "-y", "--json", "[1]"],         1,   'Write it as {"cursor": "…"}.\n'),
-    (["set", "-y", "--json", "["],           1,   "Error: --json is not JSON: Expecting value: line 1 column 2 (char 1)\n"),
+    (["set", "-y", "--json", "{}{}"],        1,   "Error: --json is not JSON: Extra data: line 1 column 3 (char 2)\n"),
     (["set", "-y", "--json", '{"a": NaN}'],  1,   "Error: --json is not JSON: it has no NaN\n"),
     (["get", "--destination", "memory:"],    1,   "Start a sync from a state with `headwater debug --state FILE`.\n"),
     (["get"],                                0,   "{}\n"),

@@ -51,7 +51,7 @@ def failed(update: Callable[[], Any], schema: list[dict[str, Any]] | None = None
 
 # --- whole tables of rows
 
-FRAMES = {
+FRAMES: dict[str, Callable[[], Any]] = {
     "pyarrow Table": lambda: pa.table({"id": [1, 2], "name": ["a", None], "amount": [0.5, 2.0]}),
     "pyarrow RecordBatch": lambda: pa.record_batch({"id": [1, 2], "name": ["a", None], "amount": [0.5, 2.0]}),
     "pandas DataFrame": lambda: pd.DataFrame({"id": [1, 2], "name": ["a", None], "amount": [0.5, 2.0]}),

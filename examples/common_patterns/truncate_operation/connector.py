@@ -1,4 +1,4 @@
-"""What truncate does, in six steps, with a checkpoint after each: look at the table in between.
+"""What truncate does, in six steps: each sync takes one, so that you can look at the table in between.
 
 Truncate marks as deleted what was written before it. An upsert after it inserts, or brings a row back.
 """
@@ -46,11 +46,13 @@ STEPS: list[Callable[[], None]] = [insert_three, update_one, truncate, insert_tw
 
 
 def update(configuration: dict[str, str], state: dict[str, Any]) -> None:
-    # With the step in the state, an interrupted sync goes on behind the last step that is safe.
-    for number, step in enumerate(STEPS[state.get("steps", 0) :], start=state.get("steps", 0) + 1):
-        log.info(f"Step {number}: {step.__name__}")
-        step()
-        op.checkpoint(state={"steps": number})
+    taken = state.get("steps_taken", 0)
+    if taken == len(STEPS):
+        log.info("All steps are taken")
+        return
+    log.info(f"Step {taken + 1}: {STEPS[taken].__name__}")
+    STEPS[taken]()
+    op.checkpoint(state={"steps_taken": taken + 1})
 
 
 connector = Connector(update=update, schema=schema)

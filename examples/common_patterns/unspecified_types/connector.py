@@ -17,7 +17,7 @@ ROWS: list[dict[str, Any]] = [
         "_bool": True,
         "_int": 15,
         "_long": 2**63 - 1,
-        "_double": 0.1,
+        "_float": 10.25,
         "_text": "This is a string",
         "_date_as_text": "2007-12-03",  # text stays text, whatever it looks like
         "_binary": b"\x00\x01\xff",

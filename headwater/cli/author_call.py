@@ -1,0 +1,45 @@
+"""Calls that run an author's code outside a sync: its form, its tests, its import."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import click
+
+from headwater.errors import ConfigurationError, TransientError
+from headwater.log import printable, redact
+from headwater.project import Project
+
+T = TypeVar("T")
+
+
+def author_call(project: Project, call: Callable[[], T]) -> T:
+    """Make a call; when the author's code fails, print its part of the traceback and what to do, and exit 1.
+
+    project  the secrets of its configuration are not printed
+    """
+    _learn_secrets(project.path / "configuration.json")
+    try:
+        return call()
+    except (ConfigurationError, TransientError, click.ClickException, click.Abort):
+        raise
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - connector.py may raise anything when it is imported
+        from headwater.cli.failure import explained
+
+        failure = explained(error)
+        lines = [failure.trace, f"Error: {failure.sentence}", failure.hint]
+        click.echo(printable(redact("\n".join(line for line in lines if line))), err=True)
+        sys.exit(1)
+
+
+def _learn_secrets(path: Path) -> None:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError):
+        return  # the call itself says so, if it needs a configuration
+    if isinstance(values, dict):
+        redact.learn(values)
