@@ -5,13 +5,13 @@ BIN := .venv/bin
 APT := $(shell command -v apt-get)
 SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 
-.PHONY: demo test check unit bench docs clean
+.PHONY: demo test check bench docs clean
 
 demo: .venv/.runtime
 	$(BIN)/python examples/demo.py
 
 test: .venv/.dev .venv/.system
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 check: .venv/.dev
 	$(BIN)/ruff check .

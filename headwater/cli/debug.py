@@ -40,13 +40,14 @@ def command(project: Path, configuration: Path | None, **flags: Any) -> None:
     from headwater.cli.one_sync import leave, run_and_print
     from headwater.cli.printer import Printer
     from headwater.configuration import find_configuration, read_configuration
+    from headwater.configuration_values import usable_values
 
     Logging.LOG_LEVEL = Level.DEBUG
     printer = Printer(flags.pop("log_format"), verbose=flags.pop("verbose"), project=project.resolve())
     exit_code = run_and_print(
         project,
         None,
-        lambda found: read_configuration(find_configuration(found.path, configuration)),
+        lambda found: usable_values(read_configuration(find_configuration(found.path, configuration))),
         lambda: request(**flags),
         printer,
     )
@@ -91,6 +92,7 @@ def debug_connector(
     from headwater.cli.one_sync import run_and_print
     from headwater.cli.printer import Printer
     from headwater.configuration import check_configuration, find_configuration, read_configuration
+    from headwater.configuration_values import usable_values
     from headwater.project_sync import Request
     from headwater.state import dump_state
 
@@ -98,7 +100,7 @@ def debug_connector(
     exit_code = run_and_print(
         path,
         connector,
-        lambda found: (
+        lambda found: usable_values(
             read_configuration(find_configuration(found.path, None))
             if configuration is None
             else check_configuration(configuration, "the configuration")

@@ -86,7 +86,9 @@ class AwsServer:
             client.create_table(
                 TableName=table,
                 BillingMode="PAY_PER_REQUEST",
-                AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in key],
+                AttributeDefinitions=[
+                    {"AttributeName": name, "AttributeType": next(iter(items[0][name]))} for name in key
+                ],
                 KeySchema=[
                     {"AttributeName": name, "KeyType": kind} for name, kind in zip(key, ("HASH", "RANGE"), strict=False)
                 ],

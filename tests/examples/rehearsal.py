@@ -92,6 +92,7 @@ class Rehearsal:
         self._serve(sync)
         output = debug(project, python_path=self._python_path)
         state_copy = project / "files" / "state.json"
+        assert state_copy.is_file(), f"the sync left no state\n{output.text}"
         return Played(
             sync,
             output,
