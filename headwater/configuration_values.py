@@ -1,4 +1,4 @@
-"""The values a connector is given: those of the environment put in, encrypted ones decrypted, all of them kept secret."""
+"""The values a connector is given: those of the environment put in, encrypted ones decrypted, none of them logged."""
 
 from __future__ import annotations
 

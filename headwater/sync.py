@@ -118,6 +118,8 @@ class Sync:
         self._author_error: BaseException | None = None
         self._load_error: BaseException | None = None
         self._author_done = threading.Event()
+        self._ended_early = False
+        self._pending = False  # whether anything came since the last commit
         self._warned: dict[str, None] = {}
         self._catalog: Catalog | None = None
         self._stream: Stream | None = None
@@ -189,6 +191,8 @@ class Sync:
     def _commit_what_is_left(self) -> None:
         """Commit rows that came after the last checkpoint of a successful update (rule C-03)."""
         assert self._catalog is not None
+        if self._ended_early:
+            return
         for unmet in self._catalog.unmet_options():
             self._warn(f"headwater.toml: {unmet}: nothing of this name came in this sync; check the spelling")
         if self._full_resync:
@@ -208,7 +212,7 @@ class Sync:
                     pass
             stream.finish()
         except EndOfSync:
-            pass
+            self._ended_early = True
         except BaseException as error:  # noqa: BLE001 - the top of a thread: whatever it is, it is the result
             self._author_error = error
             stream.stop(error)
@@ -216,8 +220,6 @@ class Sync:
             self._author_done.set()
 
     # --- the loading thread
-
-    _pending = False
 
     def _load(self) -> None:
         try:

@@ -64,7 +64,6 @@ def _ask(project: Project, form: ConfigurationForm, *, encrypted: bool) -> None:
 
 def _answer(field: FormField, stored: str | None) -> str:
     """Ask for one field until the answer can be taken; empty for a field that is left out."""
-    from headwater.configuring import is_password
     from headwater.form_field import DropdownField, ToggleField
 
     if description := getattr(field, "description", None):
@@ -74,18 +73,23 @@ def _answer(field: FormField, stored: str | None) -> str:
         return "true" if click.confirm(label, default=stored == "true") else "false"
     if isinstance(field, DropdownField):
         return _choice(field, label, stored)
-    placeholder = getattr(field, "placeholder", None)
-    shown = f"{label} ({printable(placeholder)})" if placeholder else label
-    if is_password(field):
-        shown = f"{shown} [leave empty to keep it]" if stored else shown
-        ask = lambda: click.prompt(shown, default="", show_default=False, hide_input=True) or stored or ""  # noqa: E731 - two ways to ask
-    else:
-        ask = lambda: click.prompt(shown, default=stored or "", show_default=bool(stored))  # noqa: E731 - two ways to ask
     while True:
-        answer = str(ask()).strip()
+        answer = _typed(field, label, stored)
         if answer or not getattr(field, "required", False):
             return answer
         click.echo(f"{label} is required")
+
+
+def _typed(field: FormField, label: str, stored: str | None) -> str:
+    """Ask for a line of text once; of a password only that there is one is shown."""
+    from headwater.configuring import is_password
+
+    if placeholder := getattr(field, "placeholder", None):
+        label = f"{label} ({printable(placeholder)})"
+    if not is_password(field):
+        return str(click.prompt(label, default=stored or "", show_default=bool(stored))).strip()
+    label = f"{label} [leave empty to keep it]" if stored else label
+    return str(click.prompt(label, default="", show_default=False, hide_input=True)).strip() or stored or ""
 
 
 def _choice(field: DropdownField, label: str, stored: str | None) -> str:

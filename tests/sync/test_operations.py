@@ -225,6 +225,18 @@ def test_max_rows_ends_at_a_checkpoint_as_a_success() -> None:
     assert done.state == {"id": 29}
 
 
+def test_a_full_resync_that_ends_early_marks_nothing() -> None:
+    def update() -> None:
+        for id in range(4):
+            op.upsert("orders", {"id": id})
+            op.checkpoint({"id": id})
+
+    first = succeeded(update, ORDERS)
+    second = succeeded(update, ORDERS, after=first, full_resync=True, limits=Limits(max_rows=2))
+
+    assert [row[DELETED] for row in second.rows("orders", system_columns=True)] == [False] * 4
+
+
 def test_op_error_ends_the_sync_at_the_last_checkpoint_even_past_except() -> None:
     def update() -> None:
         op.upsert("orders", {"id": 1})

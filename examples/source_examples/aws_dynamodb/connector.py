@@ -70,13 +70,13 @@ class Role:
     def __init__(self, configuration: dict[str, str]) -> None:
         self._configuration = configuration
         self._resource: Any = None
-        self._expires_at = datetime.min.replace(tzinfo=UTC)
+        self._renew_at: datetime | None = None
 
     def dynamodb(self) -> Any:
         """Give DynamoDB as the role sees it, for the next five minutes at least."""
-        if datetime.now(UTC) > self._expires_at - RENEW_BEFORE:
+        if self._renew_at is None or datetime.now(UTC) > self._renew_at:
             credentials = self._assumed()
-            self._expires_at = credentials["Expiration"]
+            self._renew_at = credentials["Expiration"] - RENEW_BEFORE
             self._resource = boto3.resource(
                 "dynamodb",
                 region_name=self._configuration["region"],

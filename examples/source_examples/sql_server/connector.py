@@ -1,0 +1,67 @@
+"""SQL Server through ODBC: changed rows of some tables, and rows that were deleted.
+
+What the queries need is ANSI SQL, so this works with every database that has an ODBC driver: the connection
+string says which one it is. Deleted rows are read from a table that a trigger in the source fills.
+"""
+
+from contextlib import closing
+from decimal import Decimal
+from typing import Any
+
+import pyodbc
+from fivetran_connector_sdk import Connector
+from fivetran_connector_sdk import Logging as log
+from fivetran_connector_sdk import Operations as op
+from sdk_helpers.cursors import TableCursors
+from sdk_helpers.sql import ChangedRows
+
+EMPLOYEES = ChangedRows("employees", cursor="updated_at", key=["id"], schema="hr")
+DELETED = ChangedRows("employees_deleted", cursor="sequence", key=["sequence"], schema="hr")
+BATCH_ROWS = 10_000
+
+
+def schema(configuration: dict[str, str]) -> list[dict[str, Any]]:
+    return [
+        {
+            "table": "employees",
+            "primary_key": ["id"],
+            "columns": {
+                "id": "LONG",
+                "salary": {"type": "DECIMAL", "precision": 12, "scale": 2},
+                "hired_on": "NAIVE_DATE",
+                "updated_at": "NAIVE_DATETIME",
+            },
+        }
+    ]
+
+
+def update(configuration: dict[str, str], state: dict[str, Any]) -> None:
+    cursors = TableCursors(state)
+    with closing(pyodbc.connect(configuration["connection_string"], readonly=True, timeout=30)) as connection:
+        for batch, cursor in EMPLOYEES.batches(connection, cursors["employees"], batch_rows=BATCH_ROWS):
+            for row in batch:
+                op.upsert(table="employees", data=exact(row))
+            cursors["employees"] = cursor
+            op.checkpoint(state=cursors.state())
+        # After the changes: a row that was changed and then deleted is deleted.
+        for batch, cursor in DELETED.batches(connection, cursors["employees_deleted"], batch_rows=BATCH_ROWS):
+            for row in batch:
+                op.delete(table="employees", keys={"id": row["id"]})
+            log.info(f"employees: {len(batch)} deleted")
+            cursors["employees_deleted"] = cursor
+            op.checkpoint(state=cursors.state())
+
+
+def exact(row: dict[str, Any]) -> dict[str, Any]:
+    """Write exact numbers as text: Fivetran's SDK takes no Decimal.
+
+    >>> exact({"id": 1, "salary": Decimal("19.50")})
+    {'id': 1, 'salary': '19.50'}
+    """
+    return {name: f"{value:f}" if isinstance(value, Decimal) else value for name, value in row.items()}
+
+
+connector = Connector(update=update, schema=schema)
+
+if __name__ == "__main__":
+    connector.debug()
