@@ -1,0 +1,58 @@
+"""The wheel, as a user gets it: built, installed into an empty environment, and used from another folder."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[2]
+UV = Path(sys.executable).with_name("uv")
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("dist")
+    _run([UV, "build", "-q", "--wheel", "--out-dir", folder, REPOSITORY])
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def command(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The installed `headwater`, with the packages it asks for and no others."""
+    environment = tmp_path_factory.mktemp("environment") / "venv"
+    _run([UV, "venv", "-q", "--python", sys.executable, environment])
+    _run([UV, "pip", "install", "-q", "--python", environment / "bin" / "python", wheel])
+    return environment / "bin" / "headwater"
+
+
+def _run(arguments: list[str | Path], folder: Path | None = None) -> str:
+    kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
+    done = subprocess.run(arguments, cwd=folder, env=kept, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, f"{arguments}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_the_wheel_holds_the_package_its_types_and_the_templates_and_nothing_else(wheel: Path) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+
+    assert {name.split("/")[0] for name in names} == {"headwater", "sdk_helpers", "headwater-0.1.0.dist-info"}
+    assert {"headwater/py.typed", "headwater/headwater.schema.json"} <= set(names)
+    assert "headwater/templates/quickstart/hello/connector.py" in names
+    assert [name for name in names if "/files/" in name or "__pycache__" in name or name.endswith(".db")] == []
+
+
+@pytest.mark.slow
+def test_the_installed_command_makes_a_project_and_runs_it(command: Path, tmp_path: Path) -> None:
+    _run([command, "init", "hello", "--template", "quickstart/hello"], tmp_path)
+    first = _run([command, "debug", "hello"], tmp_path)
+    rows = _run([command, "show", "hello", "hello"], tmp_path)
+
+    assert "Sync SUCCEEDED" in first
+    assert "hello, world!" in rows
