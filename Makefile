@@ -42,9 +42,11 @@ clean:
 	$(BIN)/uv pip install -q --python $(BIN)/python -e '.[all]' --group dev
 	touch $@ .venv/.runtime
 
-# The servers that tests run against; tests start their own, in a temporary folder and on a free port.
+# The servers and drivers that tests run against; tests start their own servers, in a temporary folder and on a free port.
+SYSTEM := postgresql unixodbc odbc-postgresql
+
 .venv/.system:
-	@command -v postgres >/dev/null || ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || \
-	  { test -n "$(APT)" || { echo "Install PostgreSQL 14 or newer: the tests run against a real server."; exit 1; }; \
-	    $(SUDO) $(APT) update -q && $(SUDO) env DEBIAN_FRONTEND=noninteractive $(APT) install -qy postgresql; }
+	@dpkg -s $(SYSTEM) >/dev/null 2>&1 || \
+	  { test -n "$(APT)" || { echo "Install PostgreSQL 14 or newer, unixODBC and psqlODBC: the tests use the real ones."; exit 1; }; \
+	    $(SUDO) $(APT) update -q && $(SUDO) env DEBIAN_FRONTEND=noninteractive $(APT) install -qy $(SYSTEM); }
 	@mkdir -p .venv && touch $@

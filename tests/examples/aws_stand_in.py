@@ -128,7 +128,7 @@ def _answering(athena: duckdb.DuckDBPyConnection) -> Callable[..., str]:
         with athena.cursor() as cursor:
             cursor.execute("SET TimeZone = 'UTC'")
             if context.get("Database"):
-                cursor.execute(f"USE \"{context['Database']}\"")
+                cursor.execute(f'USE "{context["Database"]}"')
             backend.query_results_queue.append(_results(cursor.execute(sql)))
         return started(backend, query, context, config, workgroup, execution_parameters)
 

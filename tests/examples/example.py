@@ -96,6 +96,10 @@ class Example:
         files = (ROOT / f"{name.replace('.', '/')}.py" for name in used)
         return {name.partition(".")[0] for path in files for name in _imported(path)}
 
+    def modules_with_doctests(self) -> list[str]:
+        files = (path for path in self._python_files() if ">>> " in path.read_text(encoding="utf-8"))
+        return [".".join(path.relative_to(self.folder).with_suffix("").parts) for path in files]
+
     def _python_files(self) -> list[Path]:
         return [path for path in self.folder.rglob("*.py") if "files" not in path.parts]
 

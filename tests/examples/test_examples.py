@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -44,6 +46,29 @@ def test_example_readme_says_when_to_use_it_what_to_type_and_what_to_see(example
     assert [part for part in (f"# {example.title}", "Use it when", command, "You see") if part not in text] == []
 
 
+@pytest.mark.parametrize(
+    "example", [each for each in EXAMPLES if each.modules_with_doctests()], ids=lambda example: example.name
+)
+def test_docstrings_of_example_show_what_is_true(example: Example) -> None:
+    if example.missing:
+        pytest.skip(f"{example.name} needs {', '.join(example.missing)}, which is not installed")
+    done = subprocess.run(
+        [sys.executable, "-B", "-c", DOCTESTS, *example.modules_with_doctests()],
+        cwd=example.folder, capture_output=True, encoding="utf-8", check=False,
+    )  # fmt: skip
+
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
+# In a process of its own: every example has a module that is called connector.
+DOCTESTS = """
+import doctest, importlib, sys
+from headwater.compat import fivetran
+fivetran.install()
+sys.exit(sum(doctest.testmod(importlib.import_module(name)).failed for name in sys.argv[1:]))
+"""
+
+
 @each_rehearsal
 def test_example_leaves_what_is_expected_after_each_sync(rehearsal: Rehearsal, request: pytest.FixtureRequest) -> None:
     if request.config.getoption("--update-expected", default=False):
@@ -77,7 +102,9 @@ def test_example_killed_after_any_checkpoint_goes_on_to_the_same_tables(rehearsa
             # A line is printed after its commit: the state is there, or already a later one.
             assert left["state"] in [comparable(rehearsal, state) for state in states[checkpoint - 1 :]], where
             assert again.output.exit_code == expected.output.exit_code, f"{where}\n{again.output.text}"
-            assert compared(rehearsal, again.left) == compared(rehearsal, expected.left), f"{where}\n{again.output.text}"
+            assert compared(rehearsal, again.left) == compared(rehearsal, expected.left), (
+                f"{where}\n{again.output.text}"
+            )
             assert again.state_copy == again.left["state"], where
             assert again.refused == [], where
 

@@ -123,6 +123,7 @@ def test_request_that_is_not_recorded_is_reported(make_example: MakeExample, tmp
         ("tittle = 1\n[[sync]]", "unknown tittle"),
         ("", "lacks sync"),
         ('[[sync]]\nreplay = "gone"', "there is no folder"),
+        ('[[sync]]\nseeds = ["gone.sql"]', "there is no file gone.sql"),
     ],
 )
 def test_mistyped_description_is_refused(make_example: MakeExample, description: str, message: str) -> None:

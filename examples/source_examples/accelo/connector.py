@@ -11,6 +11,7 @@ from api_threading_utils import Request, fetch_entities
 from fivetran_connector_sdk import Connector
 from fivetran_connector_sdk import Logging as log
 from fivetran_connector_sdk import Operations as op
+
 from sdk_helpers.auth import OAuth2ClientCredentials
 from sdk_helpers.cursors import TableCursors, Watermark
 from sdk_helpers.http import ApiClient

@@ -16,6 +16,7 @@ from boto3.dynamodb.types import Binary
 from fivetran_connector_sdk import Connector
 from fivetran_connector_sdk import Logging as log
 from fivetran_connector_sdk import Operations as op
+
 from sdk_helpers.cursors import TableCursors, cursor_from_json, cursor_to_json
 
 TABLES: dict[str, dict[str, Any]] = {
@@ -123,7 +124,7 @@ def stored(value: Any) -> Any:
     if isinstance(value, Decimal):
         return number(value)
     if isinstance(value, Binary):
-        return value.value
+        return bytes(value)  # type: ignore[call-overload]  # the stubs do not know its __bytes__
     if isinstance(value, dict):
         return {name: stored(inner) for name, inner in value.items()}
     if isinstance(value, list):

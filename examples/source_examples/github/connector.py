@@ -11,6 +11,7 @@ from typing import Any
 from fivetran_connector_sdk import Connector
 from fivetran_connector_sdk import Logging as log
 from fivetran_connector_sdk import Operations as op
+
 from sdk_helpers.auth import Bearer
 from sdk_helpers.cursors import TableCursors
 from sdk_helpers.http import ApiClient

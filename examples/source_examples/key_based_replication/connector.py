@@ -13,6 +13,7 @@ from fivetran_connector_sdk import Connector
 from fivetran_connector_sdk import Logging as log
 from fivetran_connector_sdk import Operations as op
 from psycopg.types.string import TextLoader
+
 from sdk_helpers.cursors import TableCursors
 from sdk_helpers.sql import ChangedRows
 

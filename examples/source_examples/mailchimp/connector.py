@@ -10,6 +10,7 @@ from typing import Any
 from fivetran_connector_sdk import Connector
 from fivetran_connector_sdk import Operations as op
 from mailchimp import Mailchimp
+
 from sdk_helpers.cursors import TableCursors, Watermark, instant
 
 

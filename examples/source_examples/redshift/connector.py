@@ -12,6 +12,7 @@ from typing import Any
 import redshift_connector
 from fivetran_connector_sdk import Connector
 from fivetran_connector_sdk import Operations as op
+
 from sdk_helpers.cursors import TableCursors
 from sdk_helpers.settings import setting
 from sdk_helpers.sql import ChangedRows, row_batches
@@ -57,7 +58,7 @@ def update(configuration: dict[str, str], state: dict[str, Any]) -> None:
 
 
 @contextmanager
-def connected(configuration: dict[str, str]) -> Iterator[redshift_connector.Connection]:
+def connected(configuration: dict[str, str]) -> Iterator[Any]:
     connection = redshift_connector.connect(
         host=configuration["host"],
         port=int(configuration["port"]),

@@ -13,12 +13,13 @@ import boto3
 from fivetran_connector_sdk import Connector
 from fivetran_connector_sdk import Logging as log
 from fivetran_connector_sdk import Operations as op
+
 from sdk_helpers.files import csv_rows
 from sdk_helpers.records import Records
 from sdk_helpers.s3 import S3Feed
 
 
-def order_row(row: dict[str, str]) -> dict[str, Any]:
+def order_row(row: dict[str, Any]) -> dict[str, Any]:
     """Read a line of the file; what is not as it should be raises.
 
     >>> order_row({"id": "1", "amount": "19.50", "ordered_on": "2024-03-01", "customer": ""})

@@ -10,8 +10,8 @@ from typing import Any
 
 import pyodbc
 from fivetran_connector_sdk import Connector
-from fivetran_connector_sdk import Logging as log
 from fivetran_connector_sdk import Operations as op
+
 from sdk_helpers.cursors import TableCursors
 from sdk_helpers.sql import ChangedRows
 
@@ -38,17 +38,18 @@ def schema(configuration: dict[str, str]) -> list[dict[str, Any]]:
 def update(configuration: dict[str, str], state: dict[str, Any]) -> None:
     cursors = TableCursors(state)
     with closing(pyodbc.connect(configuration["connection_string"], readonly=True, timeout=30)) as connection:
+        # Deletions first: a row that was deleted and put in again is there in the end.
+        read_before = cursors["employees_deleted"].get("cursor", 0)
+        for batch, cursor in DELETED.batches(connection, cursors["employees_deleted"], batch_rows=BATCH_ROWS):
+            for row in batch:
+                if row["sequence"] > read_before:  # the last one of the sync before comes again
+                    op.delete(table="employees", keys={"id": row["id"]})
+            cursors["employees_deleted"] = cursor
+            op.checkpoint(state=cursors.state())
         for batch, cursor in EMPLOYEES.batches(connection, cursors["employees"], batch_rows=BATCH_ROWS):
             for row in batch:
                 op.upsert(table="employees", data=exact(row))
             cursors["employees"] = cursor
-            op.checkpoint(state=cursors.state())
-        # After the changes: a row that was changed and then deleted is deleted.
-        for batch, cursor in DELETED.batches(connection, cursors["employees_deleted"], batch_rows=BATCH_ROWS):
-            for row in batch:
-                op.delete(table="employees", keys={"id": row["id"]})
-            log.info(f"employees: {len(batch)} deleted")
-            cursors["employees_deleted"] = cursor
             op.checkpoint(state=cursors.state())
 
 

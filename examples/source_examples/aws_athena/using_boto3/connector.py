@@ -6,7 +6,7 @@ got it since.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -23,7 +23,7 @@ ORDER BY updated_at, id
 """
 FIRST_TIME = "1970-01-01 00:00:00.000"
 WAIT_SECONDS = 1.0
-READERS = {
+READERS: dict[str, Callable[[str], object]] = {
     "tinyint": int,
     "smallint": int,
     "integer": int,

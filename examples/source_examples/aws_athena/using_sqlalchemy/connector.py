@@ -11,6 +11,7 @@ import pyathena
 import sqlalchemy
 from fivetran_connector_sdk import Connector
 from fivetran_connector_sdk import Operations as op
+
 from sdk_helpers.cursors import TableCursors
 from sdk_helpers.sql import ChangedRows
 

@@ -1,0 +1,2 @@
+DELETE FROM event WHERE id = 2;
+INSERT INTO event VALUES (10, 'order', 1, '2024-03-02 08:00:00+00', NULL);
