@@ -60,7 +60,8 @@ class Deployed:
 def deploy(project: Project, api: FivetranApi, wanted: Deployment, confirm: Callable[[str], bool]) -> Deployed | None:
     """Deploy a project; an existing connection is updated after `confirm` has answered a question with yes.
 
-    Gives None when the answer is no: then nothing was changed at Fivetran. A package that was uploaded for nothing is deleted again.
+    Gives None when the answer is no: then nothing was changed at Fivetran. A package that was uploaded for nothing
+    is deleted again.
 
     Errors: ConfigurationError for what cannot be asked for; FivetranError, TransientError.
     """

@@ -294,9 +294,23 @@ class DuckDB:
         if retype.keys() & set(table.primary_key):
             self._highest.forget(table)
         for name, kind in retype.items():
-            using = _converted(quote(name), table.columns[name], kind)
-            self._execute(f"ALTER TABLE {_name(table)} ALTER COLUMN {quote(name)} TYPE {sql_type(kind)} USING {using}")
+            self._retype(_name(table), quote(name), _converted(quote(name), table.columns[name], kind), sql_type(kind))
         self._record(Table(table.schema, table.name, table.key, {**table.columns, **retype, **add}, table.mode))
+
+    def _retype(self, table: str, column: str, converted: str, kind: str) -> None:
+        """Widen a column: at once by a cast, else through a new column.
+
+        DuckDB 2.0.0 replays `ALTER … USING` from the write-ahead log before its functions are loaded: after a crash
+        the file could not be opened. An update is replayed by its values.
+        """
+        if converted == f"CAST({column} AS {kind})":
+            self._execute(f"ALTER TABLE {table} ALTER COLUMN {column} TYPE {kind} USING {converted}")
+            return
+        new = quote("_headwater_widened")
+        self._execute(f"ALTER TABLE {table} ADD COLUMN {new} {kind}")
+        self._execute(f"UPDATE {table} SET {new} = {converted}")
+        self._execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+        self._execute(f"ALTER TABLE {table} RENAME COLUMN {new} TO {column}")
 
     def holds(self, table: Table, column: str, kind: ColumnType) -> bool:
         self._begin()

@@ -11,6 +11,7 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from email.message import Message
 from email.parser import BytesParser
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -161,6 +162,7 @@ class _Handler(BaseHTTPRequestHandler):
             parts = message.get_payload()
             assert isinstance(parts, list) and len(parts) == 1
             part = parts[0]
+            assert isinstance(part, Message)
             if part.get_param("name", header="Content-Disposition") != "file":
                 raise ValueError("the file must be in the part `file`")
             data = part.get_payload(decode=True)

@@ -129,17 +129,17 @@ DELETE = "DELETE /v1/connector-sdk/packages/pkg_1"
 NOW = {"Retry-After": "0"}
 FAULTS = [
     # what happens once, the exit code, how many packages are left, what is said
-    ([Fault("GET /v1/groups", 429, NOW)],  0, 1, ""),
-    ([Fault("GET /v1/groups", 500, NOW), Fault(LIST, 0)],  0, 1, ""),
+    ([Fault("GET /v1/groups", 429, NOW)],                 0, 1, ""),
+    ([Fault("GET /v1/groups", 500, NOW), Fault(LIST, 0)], 0, 1, ""),
     ([Fault(UPLOAD, 429, NOW), Fault(CREATE, 503, NOW)],  0, 1, ""),
-    ([Fault(LIST, 403)],  1, 0, f"Error: {LIST}: 403 fault for ***\n"),
-    ([Fault(LIST, 429, NOW)] * 5,                                    1, 0, f"Error: {LIST}: Fivetran answers 429, 5 times\n"),
-    ([Fault(LIST, 302, {"Location": "/v1/groups"})],  1, 0, f"Error: {LIST}: 302 fault for ***\n"),
-    ([Fault(UPLOAD, 413)],  1, 0, f"Error: {UPLOAD}: 413 fault for ***\n"),
-    ([Fault(CREATE, 400)],  1, 0, f"Error: {CREATE}: 400 fault for ***\n"),
-    ([Fault(CREATE, 500)],  1, 0, f"Error: {CREATE}: 500 fault for ***\n"),
-    ([Fault(CREATE, 400), Fault(DELETE, 403)],  1, 1, "The package pkg_1 stays at Fivetran, unused.\n"),
-    ([Fault(UPLOAD, 0, after=True)],  1, 1, "Look at Fivetran whether it was done before"),
+    ([Fault(LIST, 403)],                                  1, 0, f"Error: {LIST}: 403 fault for ***\n"),
+    ([Fault(LIST, 429, NOW)] * 5,                         1, 0, f"Error: {LIST}: Fivetran answers 429, 5 times\n"),
+    ([Fault(LIST, 302, {"Location": "/v1/groups"})],      1, 0, f"Error: {LIST}: 302 fault for ***\n"),
+    ([Fault(UPLOAD, 413)],                                1, 0, f"Error: {UPLOAD}: 413 fault for ***\n"),
+    ([Fault(CREATE, 400)],                                1, 0, f"Error: {CREATE}: 400 fault for ***\n"),
+    ([Fault(CREATE, 500)],                                1, 0, f"Error: {CREATE}: 500 fault for ***\n"),
+    ([Fault(CREATE, 400), Fault(DELETE, 403)],            1, 1, "The package pkg_1 stays at Fivetran, unused.\n"),
+    ([Fault(UPLOAD, 0, after=True)],                      1, 1, "Look at Fivetran whether it was done before"),
 ]  # fmt: skip
 
 

@@ -31,9 +31,7 @@ def test_a_forbidden_package_stops_every_use_of_the_environment(
         stream.python()
 
 
-def test_an_environment_that_cannot_be_built_says_why(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_environment_that_cannot_be_built_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     missing = tmp_path / "requirements.txt"
     missing.write_text("no-such-package-of-headwater @ file:///nowhere/at/all.whl\n")
     monkeypatch.setattr(stream, "ENVIRONMENT", tmp_path / "mit_sdk")

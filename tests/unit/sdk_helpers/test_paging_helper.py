@@ -369,7 +369,9 @@ def test_a_next_url_that_is_none_is_an_error() -> None:
 # --- Pages that lead nowhere --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("strategy", [PageNumber(), Offset(), Cursor("page", at=header("X-Count"))], ids=repr)
+@pytest.mark.parametrize(
+    "strategy", [PageNumber(), Offset(), Cursor("page", at=header("X-Count"))], ids=["page", "offset", "cursor"]
+)
 def test_the_same_page_for_ever_is_noticed_at_the_second(strategy: Any) -> None:
     count = itertools.count()
     with (

@@ -319,9 +319,7 @@ def test_direct_names_every_type_and_never_none() -> None:
     assert not any(type(None) in kinds for kinds in coerce.DIRECT.values())
 
 
-TIMES = st.datetimes(
-    timezones=st.sampled_from([None, UTC, INDIA, timezone(timedelta(hours=-11, minutes=-5))])
-)
+TIMES = st.datetimes(timezones=st.sampled_from([None, UTC, INDIA, timezone(timedelta(hours=-11, minutes=-5))]))
 SEPARATORS = st.sampled_from(["T", " "])
 
 
