@@ -134,8 +134,9 @@ def ended(process: subprocess.Popen[str], project: CliProject) -> Outcome:
 
 
 def environment(shadows: Path) -> dict[str, str]:
-    """Give an environment without pandas, which costs each process two seconds, and without the caller's settings."""
+    """Give an environment without pandas and numpy, slow to import, and without the caller's settings."""
     shadows.mkdir(exist_ok=True)
-    (shadows / "pandas.py").write_text("raise ImportError('these tests do without pandas')\n")
+    for name in ("pandas", "numpy"):
+        (shadows / f"{name}.py").write_text(f"raise ImportError('these tests do without {name}')\n")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("FIVETRAN_", "HEADWATER_"))}
     return {**kept, "PYTHONPATH": str(shadows), "PYTHONDONTWRITEBYTECODE": "1", "TERM": "xterm"}
