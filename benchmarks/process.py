@@ -25,7 +25,8 @@ class Ended:
 
     answer   the JSON objects it printed, one a line; other lines are left out
     seconds  from its start to its end
-    peak_mb  the most memory it had resident, in MiB; of a process that starts others, the largest of them all
+    peak_mb  the most memory it had resident, in MiB; of a process that starts others, the largest of them all.
+             Linux counts what the starting process held too: measure from a small one
     """
 
     answer: list[dict[str, Any]]
