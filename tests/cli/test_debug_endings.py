@@ -281,9 +281,12 @@ def test_the_second_interrupt_ends_what_the_first_could_not(project: CliProject)
     schema = """
 import time
 def schema(configuration):
-    log.info("stubborn")
+    said = False
     while True:
         try:
+            if not said:
+                said = True
+                log.info("stubborn")
             time.sleep(60)
         except BaseException:
             log.info("caught")
