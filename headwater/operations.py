@@ -26,7 +26,7 @@ def attach(stream: Stream | None) -> None:
     """
     global _stream
     _stream = stream
-    Operations.upsert = _upsert if stream is None else stream.upsert  # type: ignore[method-assign]
+    Operations.upsert = _upsert if stream is None else stream.upsert  # type: ignore[method-assign]  # the class is what authors import
 
 
 def _running() -> Stream:
