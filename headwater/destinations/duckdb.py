@@ -399,13 +399,17 @@ class DuckDB:
 
     def _execute(self, sql: str, *parameters: object) -> None:
         try:
-            self._open_file().connection.execute(sql, list(parameters) or None)
+            self._run(sql, parameters)
         except duckdb.Error as error:
             raise self._translated(error) from error
 
+    def _run(self, sql: str, parameters: tuple[object, ...]) -> duckdb.DuckDBPyConnection:
+        file = self._open_file()
+        return file.connection.execute(file.statement(sql), list(parameters) or None)
+
     def _fetch(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
         try:
-            return self._open_file().connection.execute(sql, list(parameters) or None).fetchall()
+            return self._run(sql, parameters).fetchall()
         except duckdb.Error as error:
             raise self._translated(error) from error
 
@@ -413,7 +417,8 @@ class DuckDB:
         """Run SQL that reads `rows` as the table `_BATCH`."""
         headwater_batch = rows  # noqa: F841 - DuckDB finds the table by this variable's name
         try:
-            self._open_file().connection.execute(sql)
+            file = self._open_file()
+            file.connection.execute(file.statement(sql))
         except duckdb.Error as error:
             raise self._translated(error) from error
 
