@@ -107,7 +107,7 @@ def _is_new(project: Project, options: Options) -> bool:
 
 
 def _runs(project: Project, options: Options) -> Runs:
-    return Runs(project.files / "runs.db", redact(options.destination))
+    return Runs(project.files / "runs.db", redact(options.connection))
 
 
 @contextmanager

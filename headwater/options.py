@@ -14,17 +14,21 @@ from headwater.schema import MODES, TableOptions
 
 FILE = "headwater.toml"
 
+_RESERVED = ("_headwater", "information_schema")
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
     """How a project is synced; `headwater.schema.json` describes the same for editors.
 
-    destination  `duckdb:PATH` relative to the project, or `memory:`
-    schema       the destination schema
-    naming       FIVETRAN or SOURCE
-    strict       coerce exactly as fivetran-connector-sdk 2.13.1
-    memory_mb    what the destination may use while it merges, in megabytes
-    tables       by table name, in the connector's or the destination's spelling
+    destination   `duckdb:PATH` relative to the project, or `memory:`
+    schema        the destination schema
+    naming        FIVETRAN or SOURCE
+    strict        coerce exactly as fivetran-connector-sdk 2.13.1
+    memory_mb     what the destination may use while it merges, in megabytes
+    tables        by table name, in the connector's or the destination's spelling
+    other_tables  what holds for a table that `tables` does not name
+    remarks       say what Fivetran's own SDK would do otherwise with a value
     """
 
     destination: str = "duckdb:files/warehouse.db"
@@ -33,6 +37,13 @@ class Options:
     strict: bool = False
     memory_mb: int = 400
     tables: Mapping[str, TableOptions] = field(default_factory=dict)
+    other_tables: TableOptions = field(default_factory=TableOptions)
+    remarks: bool = True
+
+    @property
+    def connection(self) -> str:
+        """Name what has one state: a schema in a destination."""
+        return f"{self.destination} {self.schema}"
 
     def with_flags(self, **flags: Any) -> Options:
         """Let the flags that were given win over the file; None means not given."""
@@ -53,18 +64,24 @@ def read_options(project: Path) -> Options:
         raise ConfigurationError(f"{path} cannot be read: {error}") from error
     _known(document, _OPTIONS, path.name)
     values: dict[str, Any] = {name: _checked(document, name, _OPTIONS, path.name) for name in document}
-    _check_values(values, path.name)
+    check_values(values, path.name)
     tables = values.pop("tables", {})
     return Options(**values, tables={name: _table(name, entry, path.name) for name, entry in tables.items()})
 
 
-def _check_values(values: Mapping[str, Any], file: str) -> None:
+def check_values(values: Mapping[str, Any], file: str) -> None:
+    """Refuse a naming, schema or memory_mb that is none.
+
+    Errors: ConfigurationError that names the file.
+    """
     default = Options()
     naming, schema, memory_mb = (values.get(name, getattr(default, name)) for name in ("naming", "schema", "memory_mb"))
     if naming.upper() not in NAMINGS:
         raise ConfigurationError(f"{file}: naming is {naming!r}; use FIVETRAN or SOURCE")
     if not CONNECTION_NAME.fullmatch(schema):
         raise ConfigurationError(f"{file}: schema is {schema!r}; use small letters, digits and _, and no digit first")
+    if schema in _RESERVED or schema.startswith("pg_"):
+        raise ConfigurationError(f"{file}: schema is {schema!r}, which belongs to the database or to headwater")
     if memory_mb < 1:
         raise ConfigurationError(f"{file}: memory_mb is {memory_mb}; use 1 or more")
 

@@ -42,7 +42,7 @@ class Run:
 class Runs:
     """The syncs of one project.
 
-    destination  where they go, without secrets: one that is used for the first time has no earlier syncs
+    destination  where they go, schema included, without secrets: one that is new has no earlier syncs
     """
 
     def __init__(self, path: Path, destination: str) -> None:

@@ -79,14 +79,15 @@ def write_whole(path: Path, text: str, *, durable: bool = True) -> None:
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
+        with temporary.open("wb") as file:
+            file.write(text.encode())
             if durable:
+                file.flush()
                 os.fsync(file.fileno())
         temporary.replace(path)
-    finally:
+    except BaseException:
         temporary.unlink(missing_ok=True)
+        raise
 
 
 def choose_state(committed: Commit | None, file_text: str | None) -> tuple[str, bool]:

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headwater.cli.author_output import AuthorOutput
-from headwater.cli.crash_report import write_crash_report
 from headwater.cli.failure import Failure, explained
+from headwater.crash_report import write_crash_report
 from headwater.errors import ConfigurationError, TransientError
 from headwater.log import Level, Logging, console_text, json_text, printable, redact, use_sink
 from headwater.options import Options

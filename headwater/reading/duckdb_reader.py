@@ -1,125 +1,81 @@
-"""The DuckDB file of a project: where it is, and how it is read without a trace."""
+"""Reads a DuckDB file without a trace."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import duckdb
 
 from headwater.errors import Busy, ConfigurationError, DestinationError
-from headwater.options import Options
-
-if TYPE_CHECKING:
-    import duckdb
-
-Json = str | int | float | bool | None
-_WHOLE = {f"{sign}{size}" for sign in ("", "U") for size in ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")}
-_FLOATS = {"FLOAT", "DOUBLE"}
+from headwater.reading.warehouse import Rows, Selection, TableName, limited, where_sql
 
 
-def warehouse_file(options: Options, project: Path) -> Path | None:
-    """Find the DuckDB file that a project loads into; None when it loads elsewhere."""
-    kind, _, rest = options.destination.partition(":")
-    return project / rest.removeprefix("//") if kind == "duckdb" and rest else None
-
-
-@dataclass(frozen=True, slots=True)
-class TableName:
-    """A table in the file."""
-
-    schema: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.schema}.{self.name}"
-
-    @property
-    def quoted(self) -> str:
-        return ".".join('"' + part.replace('"', '""') + '"' for part in (self.schema, self.name))
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """What a query gives.
-
-    columns  names and DuckDB types; a query may give two columns one name
-    rows     values as DuckDB writes them, since Python has no dates past 9999, and none that are infinite
-    more     there are rows beyond these
-    """
-
-    columns: list[tuple[str, str]]
-    rows: list[tuple[str | None, ...]]
-    more: bool = False
-
-    def as_json(self) -> list[dict[str, Json]]:
-        """Give the rows as JSON has them: whole numbers, floats and booleans as such, all else as text."""
-        return [
-            {name: _json(text, kind) for (name, kind), text in zip(self.columns, row, strict=True)} for row in self.rows
-        ]
-
-
-def _json(text: str | None, kind: str) -> Json:
-    if text is None:
-        return None
-    if kind == "BOOLEAN":
-        return text == "true"
-    if kind in _WHOLE:
-        return int(text)
-    if kind in _FLOATS and (number := float(text)) - number == 0:  # JSON has no NaN and no infinity
-        return number
-    return text
-
-
-class Warehouse:
+class DuckDBReader:
     """A DuckDB file, open for reading only; a query cannot write, nor read other files."""
 
     def __init__(self, db: duckdb.DuckDBPyConnection) -> None:
         self._db = db
 
     def tables(self) -> list[TableName]:
-        """List the tables, headwater's own left out."""
         sql = (
-            "SELECT schema_name, table_name FROM duckdb_tables() "
-            "WHERE schema_name <> '_headwater' AND NOT internal ORDER BY ALL"
+            "SELECT schema_name, table_name, database_name FROM duckdb_tables() "
+            "WHERE database_name = current_database() AND schema_name <> '_headwater' AND NOT internal ORDER BY ALL"
         )
         return [TableName(*row) for row in self._db.execute(sql).fetchall()]
 
-    def count(self, table: TableName) -> int:
-        """Count the rows, those marked as deleted included."""
-        [[count]] = self._db.execute(f"SELECT count(*) FROM {table.quoted}").fetchall()  # noqa: S608 - quoted
-        assert isinstance(count, int)
-        return count
+    def loaded(self) -> list[tuple[str, str]]:
+        if not self._has_records():
+            return []
+        return self._db.execute("SELECT schema, name FROM _headwater.tables ORDER BY ALL").fetchall()
 
-    def first_rows(self, table: TableName, limit: int | None) -> Rows:
-        return self._fetched(self._db.sql(f"FROM {table.quoted}"), limit)
+    def connections(self) -> list[str]:
+        if not self._has_records():
+            return []
+        return [name for (name,) in self._db.execute("SELECT connection FROM _headwater.state").fetchall()]
+
+    def _has_records(self) -> bool:
+        return bool(self._db.execute("SELECT 1 FROM duckdb_schemas() WHERE schema_name = '_headwater'").fetchall())
+
+    def columns(self, table: TableName) -> list[tuple[str, str]]:
+        relation = self._relation(Selection().sql(table))
+        return list(zip(relation.columns, map(str, relation.types), strict=True))
+
+    def count(self, table: TableName, where: str | None = None) -> int:
+        [[text]] = self.query(f"SELECT count(*) FROM {table.quoted}{where_sql(where)}", None).rows  # noqa: S608 - quoted
+        return int(text or 0)
+
+    def rows(self, table: TableName, selection: Selection) -> Rows:
+        relation = self._relation(selection.sql(table))
+        return self._fetched(relation, selection.limit, selection.offset)
 
     def query(self, sql: str, limit: int | None) -> Rows:
-        """Run one query.
+        return self._fetched(self._relation(sql), limit)
 
-        Errors: ConfigurationError when it is no query, or DuckDB refuses it.
-        """
-        import duckdb
-
+    def _relation(self, sql: str) -> duckdb.DuckDBPyRelation:
         try:
             statements = self._db.extract_statements(sql)
             if [each.expected_result_type for each in statements] != [[duckdb.ExpectedResultType.QUERY_RESULT]]:
-                raise ConfigurationError("--sql takes one query, such as a SELECT; nothing was run")
-            return self._fetched(self._db.sql(statements[0].query), limit)
+                raise ConfigurationError("this takes one query, such as a SELECT; nothing was run")
+            return self._db.sql(statements[0].query)
         except duckdb.Error as error:
-            raise ConfigurationError(f"DuckDB refuses this query: {error}") from error
+            raise _refused(error) from error
 
-    def _fetched(self, relation: duckdb.DuckDBPyRelation, limit: int | None) -> Rows:
+    def _fetched(self, relation: duckdb.DuckDBPyRelation, limit: int | None, offset: int = 0) -> Rows:
         columns = list(zip(_distinct(relation.columns), map(str, relation.types), strict=True))
         texts = ", ".join(f"{_text(number, kind)} AS c{number}" for number, (_, kind) in enumerate(columns, 1))
-        if limit is not None:
-            relation = relation.limit(limit + 1)
-        rows = relation.project(texts).fetchall()
-        if limit is not None and len(rows) > limit:
-            return Rows(columns, rows[:limit], more=True)
-        return Rows(columns, rows)
+        if limit is not None or offset:
+            relation = relation.limit(2**62 if limit is None else limit + 1, offset)
+        try:
+            return limited(columns, relation.project(texts).fetchall(), limit)
+        except duckdb.Error as error:
+            raise _refused(error) from error
+
+
+def _refused(error: duckdb.Error) -> ConfigurationError:
+    return ConfigurationError(f"DuckDB refuses this query: {error}")
 
 
 def _distinct(names: list[str]) -> list[str]:
@@ -146,15 +102,13 @@ def _text(number: int, kind: str) -> str:
 
 
 @contextmanager
-def open_warehouse(path: Path, schema: str) -> Iterator[Warehouse]:
+def open_duckdb(path: Path, schema: str) -> Iterator[DuckDBReader]:
     """Open a DuckDB file to look at it.
 
     schema  where a query's tables are looked for first
 
     Errors: ConfigurationError when there is no file; Busy while a sync has it; DestinationError when it is damaged.
     """
-    import duckdb
-
     if not path.is_file():
         raise ConfigurationError(
             f"there is nothing to show: {path} does not exist", hint="Run `headwater debug` first."
@@ -173,4 +127,4 @@ def open_warehouse(path: Path, schema: str) -> Iterator[Warehouse]:
         if db.execute("SELECT 1 FROM duckdb_schemas() WHERE schema_name = ?", [schema]).fetchall():
             db.execute(f"SET schema = '{schema}'")
         db.execute("SET enable_external_access = false; SET lock_configuration = true")
-        yield Warehouse(db)
+        yield DuckDBReader(db)

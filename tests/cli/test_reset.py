@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.cli.cli_project import CliProject
+from tests.postgres_server import PostgresServer, postgres_server
 
 
 def paths_in(folder: Path) -> list[str]:
@@ -74,12 +76,12 @@ def test_reset_follows_no_link_out_of_the_project(project: CliProject, tmp_path:
     assert not (project.path / "files").exists()
 
 
-STAY = "Note: the tables are not in <project>/files, and stay"
 DESTINATIONS = [
-    # destination              what is said after "reset successful"  is the file removed
-    ("duckdb:files/shop.db",   "",                                True),
-    ("duckdb:shop.db",         f"{STAY}: duckdb:shop.db\n",         False),
-    ("postgres://me:pw@host/", f"{STAY}: postgres://me:***@host/\n", False),
+    # destination               what is said after "reset successful"                    is the file removed
+    ("duckdb:files/shop.db",    "",                                                      True),
+    ("duckdb:nowhere.db",       "",                                                      False),
+    ("snowflake://me:pw@host/",
+     "Note: the tables are not in <project>/files, and stay: snowflake://me:***@host/\n", False),
 ]  # fmt: skip
 
 
@@ -88,8 +90,55 @@ def test_reset_says_when_the_tables_are_elsewhere(
     project: CliProject, destination: str, said: str, removed: bool
 ) -> None:
     project.write("headwater.toml", f'destination = "{destination}"\n')
-    file = project.write(destination.removeprefix("duckdb:") if "duckdb" in destination else "x.db", "")
+    file = project.write("files/shop.db" if removed else "files/other.db", "")
     outcome = project.run("reset", "--yes")
 
     assert outcome.out == f"reset successful\n{said}"
     assert file.exists() is not removed
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[PostgresServer]:
+    with postgres_server() as running:
+        yield running
+
+
+@pytest.fixture(params=["duckdb", "postgres"])
+def shared(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Give a destination outside the project, which other connections may share."""
+    if request.param == "duckdb":
+        yield f"duckdb:{tmp_path / 'shared.db'}"
+        return
+    running: PostgresServer = request.getfixturevalue("server")
+    with running.database() as database:
+        yield running.url(database)
+
+
+def test_reset_removes_this_connection_s_tables_from_a_shared_destination(project: CliProject, shared: str) -> None:
+    project.connector('op.upsert("orders", {"id": 1})\nop.upsert("eu", {"id": 2}, schema="x")\nop.checkpoint({"n": 1})')
+    for schema in ("shop", "shop_eu", "other"):
+        project.write("headwater.toml", f'destination = "{shared}"\nschema = "{schema}"\n')
+        assert project.debug().code == 0
+    project.write("headwater.toml", f'destination = "{shared}"\nschema = "shop"\n')
+    refused = project.run("reset")
+    outcome = project.run("reset", "--yes")
+    left = project.run("show", "--sql", "SELECT schema, name FROM _headwater.tables ORDER BY 1, 2", "--csv")
+    again = project.debug()
+
+    assert refused.code == 2
+    said = outcome.out.splitlines()
+    assert (said[0], said[1].startswith("2 tables removed from ")) == ("reset successful", True)
+    assert left.out.split() == [
+        "schema,name", "other,orders", "other_x,eu", "shop_eu,orders", "shop_eu_x,eu",
+    ]  # fmt: skip
+    assert "Previous state:\n{}\n" in again.out
+
+
+def test_reset_keeps_the_project_when_the_destination_cannot_be_reached(project: CliProject) -> None:
+    project.write("headwater.toml", 'destination = "postgresql://me@127.0.0.1:1/shop"\n')
+    project.write("files/state.json", "{}")
+    outcome = project.run("reset", "--yes")
+
+    assert (outcome.code, outcome.out) == (1, "")
+    assert outcome.err.startswith("Error: postgresql://127.0.0.1:1/shop cannot be reached: ")
+    assert paths_in(project.path) == ["files/state.json", "headwater.toml"]

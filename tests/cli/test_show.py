@@ -92,7 +92,7 @@ def test_show_gives_every_row_as_csv_and_json(loaded: CliProject) -> None:
     assert tables[1]["columns"]["who"] == "VARCHAR"
 
 
-ONE_QUERY = "Error: --sql takes one query, such as a SELECT; nothing was run\n"
+ONE_QUERY = "Error: this takes one query, such as a SELECT; nothing was run\n"
 QUERIES = [
     # query                                         exit code, what is said
     ("SELECT count(*) AS n, sum(id) n FROM orders -- all", 0, "n,n_1\n2,3\n"),
@@ -131,8 +131,8 @@ WRONG = [
     (["--destination", "duckdb:none.db"],
      "Error: there is nothing to show: <project>/none.db does not exist\nRun `headwater debug` first.\n"),
     (["--destination", "duckdb:connector.py"], "Error: <project>/connector.py cannot be read: IO Error"),
-    (["--destination", "postgres://me:canary@host/db"],
-     "Error: show reads DuckDB files, and this project loads into postgres://me:***@host/db\n"),
+    (["--destination", "snowflake://me:canary@host/db"],
+     "Error: headwater reads DuckDB and Postgres, and this project loads into snowflake://me:***@host/db\n"),
 ]  # fmt: skip
 
 
