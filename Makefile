@@ -43,10 +43,10 @@ clean:
 	touch $@ .venv/.runtime
 
 # The servers and drivers that tests run against; tests start their own servers, in a temporary folder and on a free port.
-SYSTEM := postgresql unixodbc odbc-postgresql
+SYSTEM := postgresql unixodbc odbc-postgresql redis-server zsh fish strace faketime
 
-.venv/.system:
+.venv/.system: Makefile
 	@dpkg -s $(SYSTEM) >/dev/null 2>&1 || \
-	  { test -n "$(APT)" || { echo "Install PostgreSQL 14 or newer, unixODBC and psqlODBC: the tests use the real ones."; exit 1; }; \
+	  { test -n "$(APT)" || { echo "Install PostgreSQL 14 or newer, unixODBC, psqlODBC, Redis 7 or newer, zsh and fish: the tests use the real ones."; exit 1; }; \
 	    $(SUDO) $(APT) update -q && $(SUDO) env DEBIAN_FRONTEND=noninteractive $(APT) install -qy $(SYSTEM); }
 	@mkdir -p .venv && touch $@

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from headwater.errors import ConfigurationError
+from headwater.piped_file import read_text
 
 MAX_FIELDS = 100
 VARIABLE = "FIVETRAN_CONFIGURATION"
@@ -20,9 +21,9 @@ def find_configuration(project: Path, option: Path | None, environment: Mapping[
     Errors: ConfigurationError when there is none.
     """
     if option is not None:
-        return option
+        return find_named(project, option)
     if environment.get(VARIABLE):
-        return Path(environment[VARIABLE])
+        return find_named(project, Path(environment[VARIABLE]))
     path = project / "configuration.json"
     if not path.exists():
         raise ConfigurationError(
@@ -32,29 +33,51 @@ def find_configuration(project: Path, option: Path | None, environment: Mapping[
     return path
 
 
+def find_named(project: Path, path: Path) -> Path:
+    """Find a file that an operator names: from where the command is typed, else in the project, as 2.13.1 does."""
+    path = path.expanduser()
+    beside = project / path
+    return beside if beside.exists() and not path.exists() else path
+
+
 def read_configuration(path: Path) -> dict[str, str]:
     """Read a configuration file.
 
     Errors: ConfigurationError when it cannot be read or breaks a rule of `check_configuration`.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"the configuration cannot be read: {error}") from error
-    try:
-        configuration = json.loads(text)
-    except ValueError as error:
-        raise ConfigurationError(
-            f"{path} is not JSON: {error}", hint="In JSON a backslash in a value is written twice."
-        ) from error
-    return check_configuration(configuration, str(path))
+    return check_configuration(_parsed(path), str(path))
+
+
+def read_configuration_to_deploy(path: Path) -> dict[str, str | None]:
+    """Read a configuration file for Fivetran, where a value may be null too (rule A-120).
+
+    Errors: as those of `read_configuration`.
+    """
+    return _checked(_parsed(path), str(path), (str, type(None)))
 
 
 def check_configuration(configuration: Any, where: str) -> dict[str, str]:
     """Check that a configuration is an object of at most 100 texts (rules A-120, A-121)."""
+    return _checked(configuration, where, str)
+
+
+def _parsed(path: Path) -> Any:
+    try:
+        text = read_text(path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"the configuration cannot be read: {error}") from error
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise ConfigurationError(
+            f"{path} is not JSON: {error}", hint="In JSON a backslash in a value is written twice."
+        ) from error
+
+
+def _checked(configuration: Any, where: str, kinds: type | tuple[type, ...]) -> dict[str, Any]:
     if not isinstance(configuration, dict):
         raise ConfigurationError(f"{where} must hold a JSON object, not {type(configuration).__name__}")
-    wrong = [str(key) for key, value in configuration.items() if not isinstance(value, str)]
+    wrong = [str(key) for key, value in configuration.items() if not isinstance(value, kinds)]
     if wrong:
         raise ConfigurationError(
             f"{where}: all values must be strings; these are not: {', '.join(wrong)}",

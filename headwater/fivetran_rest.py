@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import requests
 
@@ -24,6 +24,7 @@ TRIES = 5
 TIMEOUT_SECONDS = (10, 300)  # to connect, and for an answer: setup tests run while it is waited for
 LONGEST_WAIT_SECONDS = 60.0
 PAGE = 500
+PACKAGES = "connector-sdk/packages"
 
 # A shorter half of a key is a word, that other texts hold too.
 SECRET_CHARACTERS = 8
@@ -46,6 +47,22 @@ class Connection:
 
     id: str
     service: str
+
+
+@dataclass(frozen=True, slots=True)
+class PackageRecord:
+    """A package that Fivetran has: what it says of it, times and names in its own words.
+
+    connections  the ids of those that run it
+    """
+
+    id: str
+    connections: list[str]
+    sha256: str
+    created_at: str
+    created_by: str
+    updated_at: str
+    updated_by: str
 
 
 def base_url(home: Path | None = None) -> str:
@@ -86,13 +103,7 @@ class FivetranApi:
 
     def destinations(self) -> Iterator[tuple[str, str]]:
         """List the destinations: id and name."""
-        cursor = None
-        while True:
-            data = self._call("GET", "groups", params={"limit": PAGE, **({"cursor": cursor} if cursor else {})})
-            yield from ((str(each["id"]), str(each["name"])) for each in data.get("items", []))
-            cursor = data.get("next_cursor")
-            if not cursor:
-                return
+        return ((_said(each, "id"), _said(each, "name")) for each in self._items("groups"))
 
     def connection(self, destination: str, name: str) -> Connection | None:
         """Find a connection by its name; asks with the older path where a server knows only that (rule G-07)."""
@@ -104,30 +115,71 @@ class FivetranApi:
             self._connections = "connectors"
             return self.connection(destination, name)
         items = data.get("items", [])
-        return Connection(str(items[0]["id"]), str(items[0]["service"])) if items else None
+        return Connection(_said(items[0], "id"), _said(items[0], "service")) if items else None
 
     def package_of(self, connection: str) -> str | None:
         """Give the id of the package that a connection runs."""
         config = self._call("GET", f"{self._connections}/{connection}").get("config") or {}
         return config.get("package_id")
 
-    def connections_of(self, package: str) -> list[str]:
-        """Give the ids of the connections that run a package."""
-        return list(self._call("GET", f"connector-sdk/packages/{package}").get("connection_ids") or [])
+    def packages(self) -> Iterator[PackageRecord]:
+        """List the packages of the account."""
+        return map(_record, self._items(PACKAGES))
+
+    def package(self, id: str) -> PackageRecord | None:
+        """Look up a package; None when there is none of this id."""
+        try:
+            return _record(self._call("GET", _package_path(id)))
+        except FivetranError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def require_package(self, id: str) -> PackageRecord:
+        """Look up a package.
+
+        Errors: FivetranError when there is none of this id.
+        """
+        found = self.package(id)
+        if found is None:
+            hint = "See them with `headwater package list`."
+            raise FivetranError(f"Fivetran has no package {id}", status=404, hint=hint)
+        return found
 
     def upload(self, path: Path) -> str:
         """Upload a package; give its id."""
-        files = {"file": (path.name, path.read_bytes(), "application/zip")}
-        return str(self._call("POST", "connector-sdk/packages", files=files)["id"])
+        return _said(self._call("POST", PACKAGES, files=_file(path)), "id")
 
-    def delete_package(self, package: str) -> None:
-        self._call("DELETE", f"connector-sdk/packages/{package}")
+    def replace_package(self, id: str, path: Path) -> None:
+        """Put a zip in the place of one that Fivetran has: whatever runs the package runs the new code."""
+        self._call("PATCH", _package_path(id), files=_file(path))
 
-    def create(self, payload: Mapping[str, Any]) -> dict[str, Any]:
-        return self._call("POST", self._connections, json=payload)
+    def delete_package(self, id: str) -> None:
+        self._call("DELETE", _package_path(id))
+
+    def create(self, payload: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+        """Make a connection; give its id, and all that is said of it."""
+        answer = self._call("POST", self._connections, json=payload)
+        return _said(answer, "id"), answer
 
     def update(self, connection: str, payload: Mapping[str, Any]) -> dict[str, Any]:
         return self._call("PATCH", f"{self._connections}/{connection}", json=payload)
+
+    def _items(self, path: str) -> Iterator[dict[str, Any]]:
+        """Read a list page by page.
+
+        Errors: FivetranError, also when the pages go in a circle.
+        """
+        seen: set[str | None] = set()
+        cursor = None
+        while cursor not in seen:
+            seen.add(cursor)
+            data = self._call("GET", path, params={"limit": PAGE, **({"cursor": cursor} if cursor else {})})
+            yield from data.get("items", [])
+            cursor = data.get("next_cursor")
+            if not cursor:
+                return
+        raise FivetranError(f"GET /v1/{path}: Fivetran gives the same page again", hint="Try again later.")
 
     def _call(self, method: str, path: str, **options: Any) -> dict[str, Any]:
         """Send a request until it is answered; give `data` of the answer.
@@ -175,6 +227,38 @@ def _parts(encoded: str) -> list[str]:
     except ValueError:
         return []
     return [half for half in halves if len(half) >= SECRET_CHARACTERS]
+
+
+def _package_path(id: str) -> str:
+    return f"{PACKAGES}/{quote(id, safe='')}"
+
+
+def _file(path: Path) -> dict[str, tuple[str, bytes, str]]:
+    return {"file": (path.name, path.read_bytes(), "application/zip")}
+
+
+def _said(data: object, name: str) -> str:
+    """Give what an answer must say.
+
+    Errors: FivetranError when it does not.
+    """
+    value = data.get(name) if isinstance(data, Mapping) else None
+    if not value:
+        raise FivetranError(f"Fivetran's answer has no {name!r}", hint="Look at Fivetran what was done.")
+    return str(value)
+
+
+def _record(data: Mapping[str, Any]) -> PackageRecord:
+    one = data.get("connection_id")
+    return PackageRecord(
+        id=_said(data, "id"),
+        connections=[str(each) for each in data.get("connection_ids") or ([one] if one else [])],
+        sha256=str(data.get("file_sha256_hash") or ""),
+        created_at=str(data.get("created_at") or ""),
+        created_by=str(data.get("created_by") or ""),
+        updated_at=str(data.get("updated_at") or ""),
+        updated_by=str(data.get("last_updated_by") or ""),
+    )
 
 
 def _may_repeat(method: str, status: int) -> bool:

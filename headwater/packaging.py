@@ -7,7 +7,9 @@ import io
 import os
 import stat
 import zipfile
+from contextlib import suppress
 from dataclasses import dataclass
+from importlib.util import decode_source
 from pathlib import Path
 
 from headwater.compat import fivetran
@@ -53,7 +55,6 @@ def package(project: Project, *, vendor: bool = False) -> Package:
     runnable = {file.name for file in files if file.path.stat().st_mode & stat.S_IXUSR}
     content = _zipped(contents, runnable)
     target = project.files / f"{project.path.name}.zip"
-    target.parent.mkdir(exist_ok=True)
     _write_whole(target, content)
     return Package(target, sorted(contents), len(content), hashlib.sha256(content).hexdigest())
 
@@ -73,11 +74,10 @@ def _helpers(contents: dict[str, bytes], *, vendor: bool) -> dict[str, bytes]:
 
     Errors: ConfigurationError when there are some, and `vendor` is not asked for.
     """
-    sources = {name: content for name, content in contents.items() if name.endswith(".py")}
-    try:
-        needed = vendored(content.decode("utf-8-sig") for content in sources.values())
-    except (SyntaxError, ValueError) as error:
-        raise ConnectorError(f"Python cannot read a file: {error}", hint="See `headwater check`.") from error
+    needed: dict[str, bytes] = {}
+    for name, content in contents.items():
+        if name.endswith(".py"):
+            needed |= _helpers_of(name, content)
     missing = sorted(needed.keys() - contents.keys())
     if missing and not vendor:
         raise ConfigurationError(
@@ -85,6 +85,15 @@ def _helpers(contents: dict[str, bytes], *, vendor: bool) -> dict[str, bytes]:
             hint=f"Put {', '.join(missing)} in with --vendor.",
         )
     return {name: needed[name] for name in missing}
+
+
+def _helpers_of(name: str, content: bytes) -> dict[str, bytes]:
+    try:
+        return vendored([decode_source(content)])
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:  # the last: what is nested too deeply
+        line = f", line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
+        reason = error.msg if isinstance(error, SyntaxError) else error
+        raise ConnectorError(f"{name}{line}: Python cannot read it: {reason}", hint="See `headwater check`.") from error
 
 
 def _form(project: Project, contents: dict[str, bytes]) -> bytes:
@@ -116,7 +125,13 @@ def _write_whole(path: Path, content: bytes) -> None:
         raise ConfigurationError(f"{path} is a link", hint="Remove it: the package is written in its place.")
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
+        path.parent.mkdir(exist_ok=True)
         temporary.write_bytes(content)
         temporary.replace(path)
+    except OSError as error:
+        raise ConfigurationError(
+            f"{path} cannot be written: {error.strerror}", hint="Make the project's folder writable, or package a copy."
+        ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # what was said above is what counts
+            temporary.unlink()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -30,7 +31,8 @@ class ProjectFiles:
     """What a walk through a project finds.
 
     files    in the order of their names
-    refused  what can be in no package, each with the reason: links, and names or kinds that an archive cannot hold
+    refused  what can be in no package, each with the reason: links, and names or kinds that an archive cannot hold;
+             what cannot be read
     """
 
     files: list[ProjectFile] = field(default_factory=list)
@@ -69,12 +71,12 @@ _Ignores = tuple[tuple[str, GitIgnoreSpec], ...]
 def _walk(folder: Path, prefix: str, above: _Ignores) -> Iterator[ProjectFile]:
     ignores = _with_own(folder, prefix, above or (("", GitIgnoreSpec.from_lines(LEFT_OUT)),))
     for path in sorted(folder.iterdir()):
-        name = f"{prefix}{path.name}"
+        name = f"{prefix}{_spelled(path.name)}"
         is_folder = path.is_dir() and not path.is_symlink()
         kept = path.name == IGNORE_FILE and not is_folder
         if path.name == CONFIGURATION or (not kept and _is_ignored(f"{name}/" if is_folder else name, ignores)):
             continue
-        if not is_folder:
+        if not is_folder or not os.access(path, os.R_OK | os.X_OK):
             yield ProjectFile(name, path)
         elif not (path / "pyvenv.cfg").exists():
             yield from _walk(path, f"{name}/", ignores)
@@ -99,10 +101,17 @@ def _is_ignored(name: str, ignores: _Ignores) -> bool:
     return False
 
 
+def _spelled(name: str) -> str:
+    """Spell a name as its bytes do, whatever the locale makes of them: the package must be the same everywhere."""
+    return os.fsencode(name).decode("utf-8", "surrogateescape")
+
+
 def _refusal(file: ProjectFile) -> str | None:
     mode = file.path.lstat().st_mode
     if stat.S_ISLNK(mode):
         return "it is a link"
+    if stat.S_ISDIR(mode) or not os.access(file.path, os.R_OK):  # a folder that can be read is walked through
+        return "it cannot be read"
     if not stat.S_ISREG(mode):
         return "it is no file"
     if "\\" in file.name or not file.name.isprintable():

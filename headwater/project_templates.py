@@ -17,7 +17,7 @@ DEFAULT = "quickstart/hello"
 IGNORED = "files/\ncrash-reports/\n__pycache__/\n"
 
 # What belongs to the test of an example, not to the project it shows, and what syncs and tools leave behind.
-_OF_THE_TEST = re.compile(r"example\.toml|expected|replay|seed\..*|files|crash-reports|__pycache__|\..*")
+_OF_THE_TEST = re.compile(r"example\.toml|expected|replay|seed(_\w+)?\..*|files|crash-reports|__pycache__|\..*")
 _PLACEHOLDER = re.compile(r"<[^<>]+>")
 
 

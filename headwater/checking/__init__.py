@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from headwater.checking.client_methods import client_method_findings
 from headwater.checking.declared_schema import schema_findings
 from headwater.checking.finding import Finding
 from headwater.checking.fivetran_api import api_findings
@@ -31,6 +32,7 @@ def check(project: Project) -> list[Finding]:
         *helper_findings(sources),
         *api_findings(sources),
         *schema_findings(sources),
+        *client_method_findings(sources),
         *secret_findings(project.path, files.files, sources),
     }
     return sorted(found, key=lambda finding: (finding.file, finding.line or 0, finding.level, finding.what))

@@ -19,7 +19,7 @@ CONNECTOR = "connector.py"
 
 def layout_findings(project: Path, files: ProjectFiles, sources: Sources) -> Iterator[Finding]:
     names = {file.name for file in files.files}
-    if CONNECTOR not in names:
+    if CONNECTOR not in names | files.refused.keys():
         there = (project / CONNECTOR).exists()
         what = "it is left out by .gitignore" if there else "there is no connector.py"
         yield Finding(CONNECTOR, None, "error", what, "A project is a folder with connector.py in it.")
@@ -51,7 +51,8 @@ def configuration_findings(project: Path) -> Iterator[Finding]:
     try:
         configuration = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
-        hint = "In JSON a backslash in a value is written twice."
+        is_text = isinstance(error, json.JSONDecodeError)
+        hint = "In JSON a backslash in a value is written twice." if is_text else "Save it as a file in UTF-8."
         yield Finding(CONFIGURATION, None, "error", f"it cannot be read: {error}", hint)
         return
     if not isinstance(configuration, dict):
@@ -59,7 +60,10 @@ def configuration_findings(project: Path) -> Iterator[Finding]:
         yield Finding(CONFIGURATION, None, "error", what, 'Write it as {"name": "value"}.')
         return
     for name, value in configuration.items():
-        if not isinstance(value, str):
+        if value is None:
+            hint = 'Fivetran takes null, a sync here does not: leave the field out, or write "".'
+            yield Finding(CONFIGURATION, None, "error", f"{name} is null", hint)
+        elif not isinstance(value, str):
             hint = "Put quotes around the value, and convert it in the connector."
             yield Finding(CONFIGURATION, None, "error", f"{name} is no string: {type(value).__name__}", hint)
     if len(configuration) > MAX_FIELDS:

@@ -83,26 +83,39 @@ def read_needs(project: Path) -> Needs:
         except (OSError, ValueError) as error:
             return Needs(PYPROJECT, findings=[Finding(PYPROJECT, None, "error", f"it is no TOML: {error}", "Mend it.")])
         if isinstance(table, Mapping):
-            return _read(Needs(PYPROJECT), [(None, str(line)) for line in table.get("dependencies", [])])
+            return _read_project_table(table)
     path = project / REQUIREMENTS
     if not path.is_file():
         return Needs(REQUIREMENTS, exists=False)
-    return _read(Needs(REQUIREMENTS), _lines(path))
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        finding = Finding(REQUIREMENTS, None, "error", f"it cannot be read: {error}", "Save it as UTF-8.")
+        return Needs(REQUIREMENTS, findings=[finding])
+    return _read(Needs(REQUIREMENTS), _lines(text))
 
 
-def _lines(path: Path) -> list[tuple[int | None, str]]:
-    """Give the requirements of a file: comments, options and hashes left out, lines ending in a backslash joined."""
+def _read_project_table(table: Mapping[str, object]) -> Needs:
+    lines = table.get("dependencies", [])
+    if not isinstance(lines, list):
+        hint = 'Write a list of them, as in: dependencies = ["pandas==3.0.1"]'
+        return Needs(PYPROJECT, findings=[Finding(PYPROJECT, None, "error", "dependencies is no list", hint)])
+    return _read(Needs(PYPROJECT), [(None, str(line)) for line in lines])
+
+
+def _lines(text: str) -> list[tuple[int | None, str]]:
+    """Give the requirements in a text: comments, options and hashes left out, lines ending in a backslash joined."""
     lines: list[tuple[int | None, str]] = []
     pending, start = "", 1
-    for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), 1):
+    for number, line in enumerate(text.splitlines(), 1):
         start = start if pending else number
         pending += line.removesuffix("\\")
         if line.endswith("\\"):
             continue
-        text = re.sub(r"(^|\s)#.*", "", pending)
-        text = re.sub(r"\s--hash[= ]\S+", "", text).strip()
-        if text and not text.startswith("-"):
-            lines.append((start, text))
+        named = re.sub(r"(^|\s)#.*", "", pending)
+        named = re.sub(r"\s--hash[= ]\S+", "", named).strip()
+        if named and not named.startswith("-"):
+            lines.append((start, named))
         pending = ""
     return lines
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass, field
+from importlib.util import decode_source
 from pathlib import Path
 
 from headwater.checking.finding import Finding
@@ -51,14 +52,14 @@ def read_sources(project: Path, files: list[ProjectFile]) -> Sources:
                 # As Python reads it: a byte order mark and a coding line count.
                 content = file.path.read_bytes()
                 tree = ast.parse(content, file.name)
-                text = content.decode("utf-8-sig")
+                text = decode_source(content)
                 sources.read[file.name] = Source(file.name, text, tree, tuple(imports_of(text)))
             except SyntaxError as error:
                 hint = "Python cannot read the file: mend this line."
                 sources.findings.append(Finding(file.name, error.lineno, "error", f"{error.msg}", hint))
-            except (ValueError, RecursionError) as error:
+            except (ValueError, RecursionError, MemoryError) as error:
+                # Python's parser says MemoryError, and no more, of what is nested too deeply.
+                what = f"Python cannot read the file: {str(error) or 'it is nested too deeply'}"
                 hint = "Save it as UTF-8, and split what is nested too deeply."
-                sources.findings.append(
-                    Finding(file.name, None, "error", f"Python cannot read the file: {error}", hint)
-                )
+                sources.findings.append(Finding(file.name, None, "error", what, hint))
     return sources

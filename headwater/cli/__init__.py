@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import importlib
 import io
+import os
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
 import headwater
 from headwater.errors import HeadwaterError
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 # Subcommand to its one-line help, so that `headwater --help` need not import them all.
 COMMANDS = {
@@ -26,6 +31,7 @@ COMMANDS = {
     "reset": "Remove what syncs have left in a project.",
     "alias": "Let `fivetran` mean headwater in this environment.",
     "python": "Run a script with fivetran_connector_sdk meaning headwater.",
+    "completion": "Print what lets TAB complete commands in your shell.",
     "version": "Print the version.",
     "help": "Explain a command.",
 }
@@ -76,8 +82,25 @@ class _Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        require_command(args[0], ctx)
+        if not ctx.resilient_parsing:  # a shell that completes a line wants no error in it
+            require_command(args[0], ctx)
         return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
+        # Not by the group's own: that imports every command for its help.
+        return [
+            *complete_command(ctx, None, incomplete),
+            *click.Command.shell_complete(self, ctx, incomplete),
+        ]
+
+
+def complete_command(
+    ctx: click.Context, parameter: click.Parameter | None, incomplete: str
+) -> list[CompletionItem[str]]:
+    """List the commands that begin with what was typed, for a shell."""
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(name, help=text) for name, text in COMMANDS.items() if name.startswith(incomplete)]
 
 
 def require_command(name: str, ctx: click.Context) -> None:
@@ -117,6 +140,7 @@ def group() -> None:
 
 def main() -> None:
     """Run the command line; exit 0 done, 1 failed, 2 wrong usage, 130 and 143 interrupted."""
+    _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A name or value that the terminal's encoding lacks must not end a sync.
@@ -134,6 +158,18 @@ def main() -> None:
     except OSError as error:
         sys.exit(_said(str(error), None))
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _open_closed_streams() -> None:
+    """Give a process that was started without stdin, stdout or stderr an empty one.
+
+    Python has None in their place, and the next file that is opened would get the number: what is printed would be
+    written into a database.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            # The lowest number that is free is the one that is missing.
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 - open to the end
 
 
 def _said(message: str, hint: str | None) -> int:

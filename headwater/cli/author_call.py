@@ -37,6 +37,8 @@ def author_call(project: Project, call: Callable[[], T]) -> T:
 
 
 def _learn_secrets(path: Path) -> None:
+    if not path.is_file():
+        return  # a pipe can be read only once, and not here
     try:
         values = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError):

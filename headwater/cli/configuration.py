@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from headwater.cli.arguments import json_option, project_argument
+from headwater.cli.arguments import json_option, project_argument, yes_option
 from headwater.cli.asking import require_terminal
 from headwater.log import printable, redact
 
@@ -23,43 +24,100 @@ if TYPE_CHECKING:
 @project_argument
 @click.option("--test", is_flag=True, help="Run the tests of the form on the configuration there is.")
 @click.option("--disable-encryption", is_flag=True, help="Write passwords as they are.")
+@yes_option
 @json_option
-def command(project: Path, test: bool, disable_encryption: bool, as_json: bool) -> None:
+def command(project: Path, test: bool, disable_encryption: bool, sure: bool, as_json: bool) -> None:
     """Ask for the fields of the connector's configuration_form() and write configuration.json, passwords encrypted.
 
-    A value ${NAME} is taken from the environment whenever a sync runs. Examples:
+    A value ${NAME} is taken from the environment whenever a sync runs. With --yes the values that are in the file
+    already are checked and kept, and its passwords are encrypted. Examples:
 
         headwater configuration shop
 
         headwater configuration shop --test
     """
-    from headwater.cli.author_call import author_call
     from headwater.configuring import load_form
     from headwater.project import Project
 
-    if not test:
-        require_terminal("there is no terminal to ask on: write configuration.json, with passwords as ${NAME}")
     folder = Project(project)
-    form = author_call(folder, lambda: load_form(folder))
-    if not test:
-        _ask(folder, form, encrypted=not disable_encryption)
-    elif not _test(folder, form, as_json):
-        sys.exit(1)
+    encrypted = not disable_encryption
+    sys.exit(configure(folder, lambda: load_form(folder), test=test, encrypted=encrypted, sure=sure, as_json=as_json))
 
 
-def _ask(project: Project, form: ConfigurationForm, *, encrypted: bool) -> None:
+def configure(
+    project: Project,
+    load: Callable[[], ConfigurationForm],
+    *,
+    test: bool,
+    encrypted: bool = True,
+    sure: bool = False,
+    as_json: bool = False,
+) -> int:
+    """Ask for the fields of a form, or run its tests; give the exit code.
+
+    load  the call into the author's code that gives the form
+    sure  nothing is asked: what is in configuration.json is the answer
+
+    Errors: click.UsageError where there is nobody to ask; ConfigurationError for an answer that cannot be taken.
+    """
+    from headwater.cli.author_call import author_call
+
+    if not test and not sure:
+        require_terminal("there is no terminal to ask on: write configuration.json, and have it checked with --yes")
+    form = author_call(project, load)
+    if test:
+        return 0 if _test(project, form, as_json) else 1
+    path = _answer_all(project, form, _kept if sure else _answer, encrypted=encrypted)
+    click.echo(json.dumps({"written": str(path)}) if as_json else f"written: {path}")
+    return 0
+
+
+def _answer_all(
+    project: Project,
+    form: ConfigurationForm,
+    answered: Callable[[FormField, str | None], str],
+    *,
+    encrypted: bool,
+) -> Path:
+    """Write a configuration with an answer to each field; give the file.
+
+    answered  gives the answer to a field, of which it is told the stored value
+    """
     from headwater.configuring import stored_configuration, write_configuration
 
     values = stored_configuration(project)
     for field in form.fields:
-        answer = _answer(field, values.get(field.name))
+        answer = answered(field, values.get(field.name))
         redact.learn({field.name: answer})
         if answer:
             values[field.name] = answer
         else:
             values.pop(field.name, None)
-    path = write_configuration(project, form, values, encrypted=encrypted)
-    click.echo(f"written: {path}")
+    return write_configuration(project, form, values, encrypted=encrypted)
+
+
+def _kept(field: FormField, stored: str | None) -> str:
+    """Take the stored value for the answer to a field.
+
+    Errors: ConfigurationError when the field takes no such answer.
+    """
+    from headwater.configuration_values import is_reference
+    from headwater.errors import ConfigurationError
+    from headwater.form_field import DropdownField, ToggleField
+
+    values: list[str] | None = None
+    if isinstance(field, ToggleField):
+        values, stored = ["true", "false"], stored or "false"
+    elif isinstance(field, DropdownField):
+        values = [str(each.value) for each in field.fields]
+    if not stored and getattr(field, "required", False):
+        raise ConfigurationError(
+            f"{field.name} is required, and configuration.json has none",
+            hint="Write it there, or say it on a terminal.",
+        )
+    if stored and values is not None and stored not in values and not is_reference(stored):
+        raise ConfigurationError(f"{field.name} must be one of {', '.join(values)}")
+    return stored or ""
 
 
 def _answer(field: FormField, stored: str | None) -> str:

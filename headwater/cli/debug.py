@@ -39,9 +39,11 @@ def command(project: Path, configuration: Path | None, **flags: Any) -> None:
     # Late, so that `headwater debug --help` loads neither DuckDB nor Arrow.
     from headwater.cli.one_sync import leave, run_and_print
     from headwater.cli.printer import Printer
-    from headwater.configuration import find_configuration, read_configuration
+    from headwater.configuration import find_configuration, find_named, read_configuration
     from headwater.configuration_values import usable_values
 
+    if flags["state"] is not None:
+        flags["state"] = find_named(project, flags["state"])
     Logging.LOG_LEVEL = Level.DEBUG
     printer = Printer(flags.pop("log_format"), verbose=flags.pop("verbose"), project=project.resolve())
     exit_code = run_and_print(

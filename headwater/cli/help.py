@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from headwater.cli import group, require_command
+from headwater.cli import complete_command, group, require_command
 
 
 @click.command("help")
-@click.argument("name", metavar="[COMMAND]", required=False)
+@click.argument("name", metavar="[COMMAND]", required=False, shell_complete=complete_command)
 @click.pass_context
 def command(ctx: click.Context, name: str | None) -> None:
     """Explain COMMAND, or list the commands."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,10 +12,27 @@ from headwater.cli.aligned import print_aligned
 from headwater.cli.arguments import json_option
 from headwater.cli.asking import confirmed
 
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+
+def _completed(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+    from click.shell_completion import CompletionItem
+
+    from headwater.project_templates import templates
+
+    return [CompletionItem(each.name, help=each.title) for each in templates() if each.name.startswith(incomplete)]
+
 
 @click.command("init")
 @click.argument("project", required=False, type=click.Path(path_type=Path, file_okay=False))
-@click.option("--template", default="quickstart/hello", show_default=True, help="Which example to begin with.")
+@click.option(
+    "--template",
+    default="quickstart/hello",
+    show_default=True,
+    shell_complete=_completed,
+    help="Which example to begin with.",
+)
 @click.option("--list", "listed", is_flag=True, help="List the templates.")
 @click.option("--yes", "--non-interactive", "--force", "-y", "-f", "sure", is_flag=True, help="Replace files unasked.")
 @json_option
@@ -33,7 +51,7 @@ def command(project: Path | None, template: str, listed: bool, sure: bool, as_js
         _print_list(as_json)
         return
     if project is None:
-        raise click.UsageError("name the folder of the new project")
+        raise click.UsageError("name the folder of the new project; . is this one")
     chosen = find_template(template)
     files = project_files(chosen)
     replaced = in_the_way(project, files)

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import resource
-import sys
 import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TextIO
 
 from rich.console import Console
@@ -18,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from headwater.log import printable, redact
+from headwater.memory import memory_mb
 from headwater.sync import Progress
 
 # Over how long the rate is taken, in seconds.
@@ -91,13 +88,3 @@ class LiveTables:
         ago = "no checkpoint yet" if checkpoint is None else f"last checkpoint {now - checkpoint:.0f} s ago"
         drawn.add_row(ago, f"{now - progress.started:.0f} s", f"{memory_mb():,.0f} MB")
         return drawn
-
-
-def memory_mb() -> float:
-    """Read how much memory this process holds now, in megabytes; where that is unknown, the most it has held."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-    except FileNotFoundError:  # macOS has no /proc; there ru_maxrss is in bytes
-        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return most / 1e6 if sys.platform == "darwin" else most / 1e3
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6

@@ -17,6 +17,7 @@ from headwater.connector import Connector
 from headwater.errors import ConfigurationError
 from headwater.exit_calls import warnings_of
 from headwater.log import Logging, redact
+from headwater.piped_file import read_text
 from headwater.project import Project
 from headwater.project_sync import ProjectSync, Request
 from headwater.state import load_state
@@ -76,7 +77,7 @@ def read_state(path: Path) -> str:
     Errors: ConfigurationError when it cannot be read or is no JSON object.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"the state cannot be read: {error}") from error
     load_state(text, str(path))

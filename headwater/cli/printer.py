@@ -18,6 +18,7 @@ from headwater.cli.failure import Failure, explained
 from headwater.crash_report import write_crash_report
 from headwater.errors import ConfigurationError, TransientError
 from headwater.log import Level, Logging, console_text, json_text, printable, redact, use_sink
+from headwater.memory import FIVETRAN_MB, peak_mb
 from headwater.options import Options
 from headwater.schema import Table
 from headwater.state import Commit
@@ -147,8 +148,14 @@ class Printer:
         counts = _counts(result.progress)
         if not self._json:
             rows = "\n".join(f"{name:<13} | {count}" for name, count in counts.items())
-            self.line(f"\nSYNC PROGRESS:\nOperation     | Calls\n------------- + ------------\n{rows}\n")
-        details = {"status": result.status, "seconds": round(result.seconds, 3), **counts}
+            self.line(f"Memory: at most {peak_mb():,.0f} MB\n")
+            self.line(f"SYNC PROGRESS:\nOperation     | Calls\n------------- + ------------\n{rows}\n")
+        if peak_mb() > FIVETRAN_MB:
+            Logging.warning(
+                f"this process held {peak_mb():,.0f} MB at most; on Fivetran a connector has {FIVETRAN_MB:,.0f} MB, "
+                "though without the destination"
+            )
+        details = {"status": result.status, "seconds": round(result.seconds, 3), **counts, "peak_mb": round(peak_mb())}
         if result.status == "failed":
             assert result.error is not None
             self.failed(result.error, result, details)

@@ -22,7 +22,14 @@ ACTIONS = ["get", "set", "clear", "edit"]
 @click.argument("action", type=click.Choice(ACTIONS))
 @project_argument
 @click.option("--file", type=click.File(encoding="utf-8"), help="For set: the file with the new state; - reads it in.")
-@click.option("--json", "text", metavar="TEXT", help="For set: the new state itself.")
+@click.option(
+    "--json",
+    "text",
+    metavar="TEXT",
+    is_flag=False,
+    flag_value="",
+    help="For set: the new state itself; get prints JSON anyway.",
+)
 @click.option("--destination", help="Where the state is kept, if not where headwater.toml says.")
 @yes_option
 def command(
@@ -42,6 +49,8 @@ def command(
     from headwater.project import Project
 
     folder = Project(project)
+    if action == "get" and not text:
+        text = None  # a script that asks for JSON gets it
     if action != "set" and (file is not None or text is not None):
         raise click.UsageError("--file and --json go with set")
     if action == "get":

@@ -27,6 +27,7 @@ _CHANGING = (
     (re.compile(r"^\d\d:\d\d:\d\d\.\d{3} ", re.MULTILINE), "<time> "),
     (re.compile(r"^ {32}", re.MULTILINE), " " * 7),
     (re.compile(r"in \d+\.\d s"), "in <seconds> s"),
+    (re.compile(r"at most [\d,]+ MB"), "at most <number> MB"),
     (re.compile(r"crash_\d{8}-\d{6}"), "crash_<time>"),
     (re.compile(r"started \S+\)"), "started <time>)"),
 )

@@ -45,6 +45,7 @@ class Account:
     faults: list[Fault] = field(default_factory=list)
     setup_tests: list[dict[str, str]] = field(default_factory=list)
     word: str = "connections"
+    next_cursor: str | None = None  # instead of the right one
     made: int = 0
 
     def new_id(self, kind: str) -> str:
@@ -60,7 +61,12 @@ class Account:
     def answer(self, method: str, path: str, query: dict[str, str], body: Any) -> tuple[int, Any]:
         match method, path.strip("/").split("/")[1:]:
             case "GET", ["groups"]:
-                return 200, self._page(query)
+                return 200, _page([{"id": id, "name": name} for id, name in self.destinations.items()], query)
+            case "GET", ["connector-sdk", "packages"]:
+                page = _page([self._record(id) for id in self.packages], query)
+                return 200, {**page, "next_cursor": self.next_cursor} if self.next_cursor else page
+            case _, ["connector-sdk", "packages", id] if id not in self.packages:
+                return 404, "no such package"
             case "GET", ["groups", group, self.word]:
                 items = [
                     each
@@ -83,18 +89,33 @@ class Account:
                 self.packages[id] = body
                 return 201, {"id": id, "file_sha256_hash": hashlib.sha256(body).hexdigest()}
             case "GET", ["connector-sdk", "packages", id]:
-                users = [each["id"] for each in self.connections.values() if each["config"].get("package_id") == id]
-                return 200, {"id": id, "connection_ids": users}
+                return 200, self._record(id)
+            case "PATCH", ["connector-sdk", "packages", id]:
+                self.packages[id] = body
+                return 200, self._record(id)
             case "DELETE", ["connector-sdk", "packages", id]:
                 del self.packages[id]
                 return 200, {}
         return 404, "no such path"
 
-    def _page(self, query: dict[str, str]) -> dict[str, Any]:
-        start = int(query.get("cursor", "0"))
-        names = list(self.destinations.items())
-        data: dict[str, Any] = {"items": [{"id": id, "name": name} for id, name in names[start : start + PAGE]]}
-        return {**data, "next_cursor": str(start + PAGE)} if start + PAGE < len(names) else data
+    def _record(self, id: str) -> dict[str, Any]:
+        return {
+            "id": id,
+            "connection_ids": [
+                each["id"] for each in self.connections.values() if each["config"].get("package_id") == id
+            ],
+            "created_at": "2026-11-01T00:00:00Z",
+            "created_by": "ada",
+            "updated_at": "2026-11-02T00:00:00Z",
+            "last_updated_by": "bea",
+            "file_sha256_hash": hashlib.sha256(self.packages[id]).hexdigest(),
+        }
+
+
+def _page(items: list[dict[str, Any]], query: dict[str, str]) -> dict[str, Any]:
+    start = int(query.get("cursor", "0"))
+    data: dict[str, Any] = {"items": items[start : start + PAGE]}
+    return {**data, "next_cursor": str(start + PAGE)} if start + PAGE < len(items) else data
 
 
 @contextmanager

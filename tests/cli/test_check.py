@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 from headwater.checking import check
+from headwater.checking.client_methods import client_method_findings
+from headwater.checking.source import read_sources
 from headwater.project import Project
+from headwater.project_files import find_project_files
 from tests.cli.cli_project import IMPORTS, CliProject
 
 ROOT = Path(__file__).parents[2]
@@ -118,6 +121,7 @@ RICH = version("rich")
 REQUIREMENTS = [
     # requirements.txt                         what is found
     (f"rich=={RICH}\n",                        []),
+    ("rich; python_version >= '3'\n",          []),
     (f"# a\n-i https://x/simple\nRich[a]=={RICH} \\\n   --hash=sha256:ab  # b\n", []),
     ("rich==1.0\n", [f"line 1: warning: rich==1.0 is asked for, and {RICH} is installed here"]),
     ("rich\nclick\n",                          ["line 2: warning: no file imports click"]),
@@ -172,6 +176,31 @@ def test_what_schema_writes_out(project: CliProject, returned: str, found: str |
     assert findings(project) == ([f"connector.py, line 3: {found}"] if found else [])
 
 
+FILES = [
+    # file                  content                            what is found there
+    ("requirements.txt",    b"caf\xe9\n",                      "requirements.txt: error: it cannot be read: "),
+    ("pyproject.toml",      b"[project]\ndependencies = 'a'",  "pyproject.toml: error: dependencies is no list"),
+    ("configuration.json",  b'{"a": null}',                    "configuration.json: error: a is null"),
+    ("configuration.json",  b"[]",                             "configuration.json: error: it must hold a JSON object"),
+    ("configuration.json",  b"\xff",                           "configuration.json: error: it cannot be read: "),
+    ("old.py",              b"# coding: latin-1\nX = '\xe9'",  None),
+    ("old.py",              b"X = '\xe9'",                     "old.py, line 1: error: (unicode error)"),
+    ("deep.py",             b"x = " + b"-" * 9000 + b"1",      "deep.py: error: Python cannot read the file: "),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "content", "found"), FILES, ids=[f"{row[0]} {row[1][:30]!r}" for row in FILES])
+def test_files_that_python_or_fivetran_cannot_read(
+    project: CliProject, name: str, content: bytes, found: str | None
+) -> None:
+    good(project)
+    (project.path / name).write_bytes(content)
+    seen = findings(project)
+
+    assert len(seen) == (0 if found is None else 1), seen
+    assert seen == [] or seen[0].startswith(found or "")
+
+
 def test_the_layout_of_a_project(project: CliProject) -> None:
     empty = findings(project)
     good(project)
@@ -196,6 +225,86 @@ def test_the_layout_of_a_project(project: CliProject) -> None:
         "http.py: error: it hides the module 'http' from every other",
         "link.csv: error: it cannot go into a package: it is a link",
     ]
+
+
+def test_a_connector_that_is_a_link_is_not_said_to_be_missing(project: CliProject, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere.py").write_text(GOOD)
+    project.configuration({})
+    (project.path / "connector.py").symlink_to(tmp_path / "elsewhere.py")
+
+    assert findings(project) == ["connector.py: error: it cannot go into a package: it is a link"]
+
+
+CLIENT = """\
+import requests
+
+class Shop:
+    def __init__(self):
+        self.client, self.cache = None, {}
+        self.client = requests.Session()
+
+    def _send(self, path):
+        return self.client.get(path).json()
+
+    def _change(self, path, **body):
+        return self.client.patch(path, json=body).json()
+
+"""
+METHODS = [
+    # a method of the client                                            what is found, and the name it should have
+    ("def get_orders(self) -> list[dict]: return self._send('o')",      None),
+    ("def get_order(self, order_id) -> dict: return self._send('o')",   None),
+    ("def get_order(self, order_id): return self._send('o')",           None),
+    ("def create_order(self): return self.client.post('o')",            None),
+    ("def search_orders(self): return self.client.post('search')",      None),
+    ("def get_people(self) -> Iterator[dict]: yield self._send('p')",   None),
+    ("def get_orders_by_day(self) -> Table: return self._send('o')",    None),
+    ("def get_status(self) -> dict: return self._send('s')",            None),
+    ("def get_settings(self, shop_id) -> dict: return self._send('s')", None),
+    ("def get_page(self) -> list: return self._send('s')",              None),
+    ("def upsert_order(self): self._send('o'); self._change('o')",      None),
+    ("def add_to_cache(self, key): self.cache[key] = self.cache.get(1)", None),
+    ("def list_cached(self): return list(self.cache)",                  None),
+    ("def set_page_size(self, size): self.page_size = size",            None),
+    ("def list_order(self): return self._send('o')",                    ("a GET is named get_…", "get_orders")),
+    ("def fetch_order(self): return self._send('o')",                   ("a GET is named get_…", "get_order")),
+    ("async def fetch_order(self): return self._send('o')",             ("a GET is named get_…", "get_order")),
+    ("def list(self): return pages(self.client)",                       ("the word for list is get_…",
+                                                                         "get_ and the resource")),
+    ("def add_order(self): return self.client.post('o')",               ("a POST is named create_…", "create_order")),
+    ("def edit_order(self, id): return self._change('o')",              ("a PATCH is named update_…", "update_order")),
+    ("def set_order(self): self.client.request('PUT', 'o')",            ("a PUT is named update_…", "update_order")),
+    ("def remove_order(self): requests.delete('o')",                    ("a DELETE is named delete_…", "delete_order")),
+    ("def read_order(self): return self.get_request('o')",              ("a GET is named get_…", "get_order")),
+    ("def get_order(self) -> list[dict]: return self._send('o')",       ("several are named by the plural",
+                                                                         "get_orders")),
+    ("def get_entry(self): yield from self._send('o')",                 ("several are named by the plural",
+                                                                         "get_entries")),
+    ("def get_person_by_day(self) -> list: return self._send('p')",     ("several are named by the plural",
+                                                                         "get_people_by_day")),
+    ("def get_orders(self, order_id) -> dict: return self._send('o')",  ("one is named by the singular", "get_order")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("method", "found"), METHODS, ids=[row[0] for row in METHODS])
+def test_how_the_methods_of_a_service_client_are_named(
+    project: CliProject, method: str, found: tuple[str, str] | None
+) -> None:
+    good(project).write("shop.py", f"{CLIENT}    {method}\n")
+    name = method.partition("def ")[2].partition("(")[0]
+    seen = [(each.place, each.level, each.what, each.hint) for each in check(Project(project.path))]
+
+    assert seen == (
+        [("shop.py, line 14", "warning", f"Shop.{name}: {found[0]}", f"Name it {found[1]}.")] if found else []
+    )
+
+
+def test_no_example_has_a_client_method_that_is_named_against_the_rules() -> None:
+    sources = {example: read_sources(example, find_project_files(example).files) for example in EXAMPLES}
+
+    assert {str(each): list(client_method_findings(found)) for each, found in sources.items()} == {
+        str(each): [] for each in EXAMPLES
+    }
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: str(path.relative_to(ROOT)))

@@ -54,7 +54,8 @@ WRONG = [
     (["debug", "--confguration", "x"],  "Error: No such option '--confguration'. Did you mean '--configuration'?\n"),
     (["debug", "--log-format", "X"],    "Error: Invalid value for '--log-format': 'X' is not one of 'text', 'json'.\n"),
     (["debug", "--max-rows", "0"],      "Error: Invalid value for '--max-rows': 0 is not in the range x>=1.\n"),
-    (["show", "--sql", "SELECT 1", "t"], "Error: give TABLE or --sql, not both\n"),
+    (["show", "--sql", "SELECT 1", "t"], ("Error: give --sql, or TABLE with --columns, --where "
+                                          "and --sort; not both\n")),
     (["show", "a", "b", "c"],           "Error: give at most a PROJECT and a TABLE\n"),
     (["python", "nowhere.py"],          "Error: Invalid value for 'FILE': File 'nowhere.py' does not exist.\n"),
 ]  # fmt: skip
@@ -66,6 +67,32 @@ def test_wrong_usage_exits_2_and_says_what_was_meant(project: CliProject, argume
 
     assert outcome.err.splitlines(keepends=True)[-1] == said
     assert (outcome.code, outcome.out) == (2, "")
+
+
+WITHOUT_STREAMS = [
+    # command                     code
+    ("debug",                     0),
+    ("show",                      0),
+    ("state edit",                2),
+    ("reset",                     2),
+    ("package",                   0),
+    ("configuration",             2),
+    ("deploy --connection a",     2),
+    ("init new",                  0),
+]  # fmt: skip
+
+
+def test_no_command_crashes_where_stdin_and_stdout_are_closed(project: CliProject) -> None:
+    project.connector('op.upsert("orders", {"id": 1}); print("said")')
+    lines = [f"{sys.executable} -m headwater {words} <&- >&-; echo $? >&3" for words, _ in WITHOUT_STREAMS]
+    done = subprocess.run(
+        ["bash", "-c", "\n".join(["exec 3>&1", *lines])],
+        cwd=project.path, env=project.environment, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+
+    assert [int(code) for code in done.stdout.split()] == [code for _, code in WITHOUT_STREAMS], done.stderr
+    assert "Traceback" not in done.stderr
+    assert project.ids() == [1]  # nothing of what was printed went into the database
 
 
 def test_no_command_at_all_shows_the_help(project: CliProject) -> None:

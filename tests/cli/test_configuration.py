@@ -198,10 +198,45 @@ def test_without_a_terminal_or_a_form_it_says_what_to_do(shop: CliProject) -> No
     no_form = shop.run("configuration", "--test")
 
     assert (no_terminal.code, no_terminal.err.splitlines()[-1]) == (
-        2, "Error: there is no terminal to ask on: write configuration.json, with passwords as ${NAME}",
+        2, "Error: there is no terminal to ask on: write configuration.json, and have it checked with --yes",
     )  # fmt: skip
     assert (no_form.code, no_form.out) == (1, "")
     assert no_form.err.startswith("Error: <project>/connector.py has no configuration form\n")
+
+
+GOOD = {"base_url": "https://shop.example.com", "api_key": CANARY, "region": "us"}
+
+
+def test_where_nothing_may_be_asked_the_file_is_checked_and_its_passwords_are_encrypted(shop: CliProject) -> None:
+    shop.configuration({**GOOD, "more": "1"})
+    outcome = shop.run("configuration", "--yes", "--json")
+    values = stored(shop)
+    ran = shop.debug()
+
+    assert (outcome.code, json.loads(outcome.out)) == (0, {"written": "<project>/configuration.json"})
+    assert values.pop("api_key").startswith("fivetran_encrypted:")
+    assert values == {"base_url": GOOD["base_url"], "region": "us", "archived": "false", "more": "1"}
+    assert ran.code == 0
+
+
+REFUSED = [
+    # what is in the file             what is said
+    ({"base_url": ""},                "base_url is required, and configuration.json has none"),
+    ({"region": "asia"},              "region must be one of eu, us"),
+    ({"archived": "yes"},             "archived must be one of true, false"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("values", "said"), REFUSED, ids=[row[1] for row in REFUSED])
+def test_what_the_form_does_not_take_is_refused_and_the_file_stays(
+    shop: CliProject, values: dict[str, str], said: str
+) -> None:
+    shop.configuration({**GOOD, **values})
+    outcome = shop.run("configuration", "--non-interactive")
+
+    assert (outcome.code, outcome.out, outcome.err.splitlines()[0]) == (1, "", f"Error: {said}")
+    assert stored(shop) == {**GOOD, **values}
+    assert CANARY not in outcome.err
 
 
 FAILURES = {

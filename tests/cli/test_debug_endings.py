@@ -33,6 +33,7 @@ def test_a_sync_prints_what_readmes_show_and_the_second_goes_on(project: CliProj
         "{}\n"
         "[SchemaChange]: tester.orders\n"
         'Checkpoint: {"n": 1}\n'
+        "Memory: at most <number> MB\n"
         "\n"
         "SYNC PROGRESS:\n"
         "Operation     | Calls\n"

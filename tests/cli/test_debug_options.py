@@ -91,6 +91,7 @@ def test_json_lines_are_all_that_stdout_holds_whatever_a_connector_prints(projec
     assert {"plain", "no endbytes", "two\nlines", 'Checkpoint: {"n": 1}'} <= {line["message"] for line in lines}
     assert {line["message_origin"] for line in lines} == {"connector_sdk"}
     assert last["sync"].pop("seconds") >= 0
+    assert last["sync"].pop("peak_mb") > 0
     assert last["sync"].pop("crash_report").startswith("<project>/crash-reports/crash_")
     assert last["sync"] == {
         "status": "failed", "Upserts": 0, "Updates": 0, "Deletes": 0, "Truncates": 0, "SchemaChanges": 1,

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.cli.cli_project import CliProject, Outcome
-from tests.cli.fivetran_stand_in import KEY, Account, Fault, stand_in
+from tests.cli.fivetran_stand_in import KEY, Account, Fault
 from tests.cli.test_terminal import on_a_terminal
 
 CANARIES = ("canary", KEY)
@@ -18,24 +17,8 @@ TARGET = ("--destination", "warehouse", "--connection", "shop")
 
 
 @pytest.fixture
-def account() -> Account:
-    return Account()
-
-
-@pytest.fixture
-def shop(project: CliProject, account: Account, tmp_path: Path) -> Iterator[CliProject]:
-    project.connector("pass").configuration({"api_key": "${SHOP_KEY}"})
-    with stand_in(account) as url:
-        project.environment |= {
-            "HOME": str(tmp_path),
-            "FIVETRAN_API_KEY": KEY,
-            "SHOP_KEY": "canary-shop-key",
-            "NO_PROXY": "*",
-        }
-        settings = tmp_path / ".fivetran" / "connector_sdk" / "_config.json"
-        settings.parent.mkdir(parents=True)
-        settings.write_text(json.dumps({"production_base_url": url}))
-        yield project
+def shop(deployable: CliProject) -> CliProject:
+    return deployable
 
 
 def deploy(project: CliProject, *flags: str) -> Outcome:
@@ -91,6 +74,7 @@ def test_a_connection_that_is_there_keeps_its_configuration(shop: CliProject, ac
 
 
 def test_it_asks_first_and_says_who_shares_the_package(shop: CliProject, account: Account) -> None:
+    account.packages["pkg_0"] = b""
     id = account.add_connection("shop", "pkg_0")
     account.add_connection("other", "pkg_0")
     del shop.environment["FIVETRAN_API_KEY"]
@@ -108,7 +92,7 @@ def test_it_asks_first_and_says_who_shares_the_package(shop: CliProject, account
         "its configuration stays. Go on?"
     ) in terminal.plain.replace("\n", "")
     assert KEY not in terminal.plain
-    assert (account.packages, account.connections[id]["config"]["package_id"]) == ({}, "pkg_0")
+    assert (account.packages, account.connections[id]["config"]["package_id"]) == ({"pkg_0": b""}, "pkg_0")
 
 
 def test_an_older_server_is_asked_by_its_older_path(shop: CliProject, account: Account) -> None:
@@ -154,6 +138,72 @@ def test_each_step_may_fail(
     assert (len(account.packages), len(account.connections)) == (packages, 1 - code)
 
 
+def test_a_connection_that_was_made_keeps_its_package_though_the_answer_got_lost(
+    shop: CliProject, account: Account
+) -> None:
+    account.faults = [Fault(CREATE, 0, after=True)]
+    outcome = deploy(shop)
+
+    assert outcome.code == 1
+    assert outcome.err.endswith(
+        "Look at Fivetran whether it was done before you try again.\n"
+        "The package pkg_1 stays at Fivetran: the connection conn_2 runs it.\n"
+    )
+    assert (list(account.packages), list(account.connections)) == (["pkg_1"], ["conn_2"])
+
+
+def test_a_package_that_fivetran_has_is_run_without_an_upload(shop: CliProject, account: Account) -> None:
+    account.packages["pkg_0"] = b"code"
+    account.faults = [Fault(CREATE, 400)]
+    (shop.path / "connector.py").unlink()  # nothing of the project is sent but its configuration
+    refused = deploy(shop, "--package-id", "pkg_0")
+    left = dict(account.packages)
+    made = deploy(shop, "--package-id", "pkg_0")
+    account.packages["pkg_1"] = b"other code"
+    moved = deploy(shop, "--package-id", "pkg_1", "--yes", "--json")
+    [connection] = account.connections.values()
+
+    assert (refused.code, left) == (1, {"pkg_0": b"code"})
+    assert (made.code, made.out.splitlines()[1]) == (0, f"package pkg_0, sha256 {hashlib.sha256(b'code').hexdigest()}")
+    assert json.loads(moved.out)["package"] == connection["config"]["package_id"] == "pkg_1"
+    assert UPLOAD not in account.requests
+    assert not (shop.path / "files").exists()
+
+
+def test_a120_a_value_may_be_null_at_fivetran_and_not_in_a_sync_here(shop: CliProject, account: Account) -> None:
+    shop.configuration({"api_key": "${SHOP_KEY}", "region": None})
+    here = shop.debug()
+    there = deploy(shop)
+    shop.configuration({"page_size": 100, "region": None})
+    refused = deploy(shop, "--configuration", "configuration.json")
+    [connection] = account.connections.values()
+
+    assert (here.code, "these are not: region" in here.out) == (1, True)
+    assert there.code == 0, there.err
+    assert connection["config"]["secrets_list"] == [
+        {"key": "api_key", "value": "canary-shop-key"}, {"key": "region", "value": None},
+    ]  # fmt: skip
+    assert (refused.code, "all values must be strings; these are not: page_size\n" in refused.err) == (1, True)
+
+
+def test_a_naming_is_fixed_once_and_said_to_be(shop: CliProject, account: Account) -> None:
+    account.add_connection("shop")
+    outcome = deploy(shop, "--naming", "SOURCE", "--force")
+
+    assert (outcome.code, outcome.err) == (0, "Note: the naming of shop was fixed when it was made, and stays\n")
+
+
+def test_nobody_is_asked_for_a_key_where_nothing_may_be_asked(shop: CliProject, account: Account) -> None:
+    del shop.environment["FIVETRAN_API_KEY"]
+    with on_a_terminal(shop, "deploy", *TARGET, "--non-interactive") as (terminal, process):
+        process.wait(timeout=30)
+        terminal.all()
+
+    assert process.returncode == 2
+    assert "Error: there is no API key: set FIVETRAN_API_KEY, or give --api-key" in terminal.plain
+    assert account.requests == []
+
+
 def test_setup_tests_that_fail_make_the_deployment_fail(shop: CliProject, account: Account) -> None:
     account.setup_tests = [
         {"title": "Reach the source", "status": "PASSED", "message": ""},
@@ -171,11 +221,18 @@ WRONG = [
     (["--destination", "nowhere"],              1,    "There are: alpha, beta, warehouse.\n"),
     (["--connection", "Shop"],                  1,    "Use small letters, digits and _, and no digit first.\n"),
     (["--python", "3.9"],                       1,    "Use one of 3.14, 3.13, 3.12, 3.11, 3.10.\n"),
-    (["--proxy-id", "p1"],                      1,    "and the field of the configuration with the host\n"),
+    (["--proxy-id", "p1"],                      1,    "Name it with --proxy-host-config-key.\n"),
+    (["--proxy-host-config-key", "host"],       1,    "Name it with --proxy-id.\n"),
     (["--connection", "sheets"],                1,    "Choose another name.\n"),
-    (["--connection", "ours", "--naming", "SOURCE"], 1, "Leave it out.\n"),
+    (["--package-id", "pkg_0"],                 1,    ("Error: Fivetran has no package pkg_0\n"
+                                                       "See them with `headwater package list`.\n")),
+    (["--package-id", "../groups"],             1,    ("Error: Fivetran has no package ../groups\n"
+                                                       "See them with `headwater package list`.\n")),
     (["--configuration", "nowhere.json"],       1,    "No such file or directory: 'nowhere.json'\n"),
     (["--api-key", "d3Jvbmc6a2V5"],             1,    "The API key is refused: take one that is valid, in base64.\n"),
+    (["--state", "state.json"],                 2,    ("there is no --state here: Fivetran keeps the state; "
+                                                       "`headwater state` is about the one that is kept here\n")),
+    (["--profile", "a"],                        2,    "set FIVETRAN_DESTINATION_NAME and FIVETRAN_CONNECTION_NAME\n"),
     (["--api-key", ""],                         2,    "there is no API key: set FIVETRAN_API_KEY, or give --api-key\n"),
 ]  # fmt: skip
 

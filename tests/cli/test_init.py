@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from headwater.project_templates import project_files, templates
 from tests.cli.cli_project import CliProject
 from tests.mit_sdk.stream import EnvironmentUnavailable, stream
 
@@ -59,6 +61,13 @@ def test_a_project_takes_along_the_helpers_it_uses_and_says_what_to_fill_in(proj
     assert "Fill in api_key in list2/configuration.json, then run:\n" in shown.out
 
 
+def test_no_template_takes_along_what_belongs_to_the_test_of_its_example() -> None:
+    of_the_test = re.compile(r"(example\.toml|expected/|replay/|seed[._]|source\.py)")
+    taken = {each.name: [name for name in project_files(each) if of_the_test.match(name)] for each in templates()}
+
+    assert {name: files for name, files in taken.items() if files} == {}
+
+
 def test_files_that_are_there_stay_unless_someone_says_so(project: CliProject, tmp_path: Path) -> None:
     project.write("connector.py", "mine")
     project.write(".gitignore", "mine")
@@ -94,7 +103,7 @@ def test_list_names_every_example_with_its_title(project: CliProject) -> None:
 
 WRONG = [
     # arguments                    code  said
-    ([],                           2,    "Error: name the folder of the new project\n"),
+    ([],                           2,    "Error: name the folder of the new project; . is this one\n"),
     (["x", "--template", "helo"],  1,    ("Error: there is no template 'helo': did you mean 'quickstart/hello'?\n"
                                          "See them all with `headwater init --list`.\n")),
 ]  # fmt: skip

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import subprocess
+import sys
 import time
 import zipfile
 from pathlib import Path
@@ -134,22 +135,100 @@ def test_what_is_in_a_package_and_what_is_not(project: CliProject) -> None:
     assert archive.read("configuration_form.pb") == b""
 
 
-def test_the_same_files_give_the_same_bytes_and_stay_as_they_are(shop: CliProject, tmp_path: Path) -> None:
+SAME = {
+    "connector.py": CONNECTOR,
+    "shop/__init__.py": "",
+    "shop/rows.py": "FIRST = 41\n",
+    "requirements.txt": "",
+    "Zeta.csv": "a",
+    "alpha.csv": "b",
+    "cafe\u0301/\u00e9.csv": "c",
+    "drivers/installation.sh": "#!/bin/sh\n",
+}
+ELSEWHERE = {
+    # What differs from machine to machine: the locale, with its encoding of file names, the time zone, and the rest.
+    "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0", "TZ": "Asia/Tokyo", "PYTHONHASHSEED": "7",
+    "SOURCE_DATE_EPOCH": "1",
+}  # fmt: skip
+
+
+def zip_of(folder: Path, names: list[str], umask: int, modified: float, environment: dict[str, str]) -> bytes:
+    """Write a project, its files in this order, and package it, all of it with this umask."""
+    project = CliProject(folder, environment)
+    before = os.umask(umask)
+    try:
+        for name in names:
+            project.write(name, SAME[name])
+    finally:
+        os.umask(before)
+    (folder / "drivers" / "installation.sh").chmod(0o755 & ~umask)
+    for path in [*folder.rglob("*"), folder]:
+        os.utime(path, (modified, modified))
+    process = project.start("package", "--vendor", umask=umask)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    return (folder / "files" / f"{folder.name}.zip").read_bytes()
+
+
+def test_the_same_files_give_the_same_bytes_whoever_packages_them_when_and_where(
+    project: CliProject, tmp_path: Path
+) -> None:
+    names = list(SAME)
+    here = zip_of(tmp_path / "a" / "shop", names, 0o022, time.time(), project.environment)
+    # 1969: a zip can hold no time before 1980.
+    there = zip_of(tmp_path / "b" / "shop", names[::-1], 0o077, -5000.0, {**project.environment, **ELSEWHERE})
+
+    assert here == there
+    archive = zipfile.ZipFile(tmp_path / "b" / "shop" / "files" / "shop.zip")
+    assert set(SAME) < set(archive.namelist())
+    assert {info.date_time for info in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+
+
+def test_another_file_gives_other_bytes_and_all_files_stay_as_they_are(shop: CliProject) -> None:
     shop.write("requirements.txt", "")
-    before = {path: path.stat() for path in shop.path.rglob("*")}
+    before = {path: (path.stat(), path.read_bytes()) for path in shop.path.rglob("*") if path.is_file()}
     first = json.loads(shop.run("package", "--vendor", "--json").out)
-    for path in shop.path.rglob("*"):
-        os.utime(path, (time.time() - 9999, 0))
-    second = json.loads(shop.run("package", "--vendor", "--json").out)
+    after = {path: (path.stat(), path.read_bytes()) for path in before}
     shop.write("shop/rows.py", "FIRST = 42\n")
     other = json.loads(shop.run("package", "--vendor", "--json", "--yes").out)
 
-    assert first == second
+    assert [each[1] for each in after.values()] == [each[1] for each in before.values()]
+    assert [each[0].st_mtime_ns for each in after.values()] == [each[0].st_mtime_ns for each in before.values()]
+    assert first["files"] == other["files"]
     assert first["sha256"] != other["sha256"]
-    assert {path: path.stat().st_size for path in before if path.is_file() and path.name != "rows.py"} == {
-        path: stat.st_size for path, stat in before.items() if path.is_file() and path.name != "rows.py"
-    }  # an empty requirements.txt too
-    assert (shop.path / "requirements.txt").exists()
+
+
+def test_what_cannot_be_read_or_written_is_named(shop: CliProject) -> None:
+    (shop.path / "shop" / "rows.py").chmod(0)
+    unreadable = without_root(shop, "package", "--vendor")
+    checked = without_root(shop, "check")
+    (shop.path / "shop" / "rows.py").chmod(0o600)
+    shop.path.chmod(0o500)
+    unwritable = without_root(shop, "package", "--vendor")
+    shop.path.chmod(0o700)
+
+    assert (unreadable.code, unreadable.err) == (1, (
+        "Error: these cannot go into a package: shop/rows.py: it cannot be read\n"
+        "Put files in their place, or name them in .gitignore.\n"
+    ))  # fmt: skip
+    assert (checked.code, "shop/rows.py: error: it cannot go into a package: it cannot be read\n" in checked.out) == (
+        1, True,
+    )  # fmt: skip
+    assert (unwritable.code, unwritable.err) == (1, (
+        "Error: <project>/files/shop.zip cannot be written: Permission denied\n"
+        "Make the project's folder writable, or package a copy.\n"
+    ))  # fmt: skip
+
+
+def without_root(project: CliProject, *arguments: str) -> Outcome:
+    """Run a command for which permissions count, also where the tests are run by root."""
+    command = [sys.executable, "-m", "headwater", *arguments]
+    if os.geteuid() == 0:
+        command = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search", "--inh-caps", "-all", *command]
+    done = subprocess.run(
+        command, cwd=project.path, env=project.environment, capture_output=True, text=True, timeout=60
+    )
+    return Outcome(done.returncode, project.steady(done.stdout), project.steady(done.stderr))
 
 
 def test_the_form_is_the_message_that_the_official_package_writes(project: CliProject) -> None:
@@ -200,7 +279,7 @@ WRONG = [
     # files of the project                                code  what is said
     ({"a.py": ""},                                        1,    "Error: the package would have no connector.py\n"),
     ({"connector.py": "", "drivers/a.deb": ""},           1,    "Error: drivers/ holds no installation.sh\n"),
-    ({"connector.py": "def configuration_form(:"},        1,    "Error: Python cannot read a file: invalid syntax"),
+    ({"connector.py": "def configuration_form(:"},        1,    "Error: connector.py, line 1: Python cannot read it"),
     ({"connector.py": FORM.replace("def re", "1 / 0\ndef re")}, 1, "Error: ZeroDivisionError: division by zero"),
     ({"connector.py": FORM.replace("form = C", LEAK)},    1,    'Error: ValueError: {"api_key": "***"} (connector.py'),
 ]  # fmt: skip

@@ -100,6 +100,7 @@ WRONG = [
     (["set", "-y", "--json", '{"a": NaN}'],  1,   "Error: --json is not JSON: it has no NaN\n"),
     (["get", "--destination", "memory:"],    1,   "Start a sync from a state with `headwater debug --state FILE`.\n"),
     (["get"],                                0,   "{}\n"),
+    (["get", "--json"],                      0,   "{}\n"),
 ]  # fmt: skip
 
 

@@ -23,6 +23,7 @@ _CHANGING = (
     # A time of this sync; 2024 and 9999 are times of the data.
     (re.compile(r"\b20(2[6-9]|[3-9]\d)-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?\+00"), "<now>"),
     (re.compile(r"in \d+\.\d s"), "in <seconds> s"),
+    (re.compile(r"at most [\d,]+ MB"), "at most <number> MB"),
     (re.compile(r"crash_\d{8}-\d{6}"), "crash_<time>"),
     (re.compile(r"pid \d+, started [^)]*"), "pid <pid>, started <time>"),
     (re.compile(r"127\.0\.0\.1:\d+"), "127.0.0.1:<port>"),

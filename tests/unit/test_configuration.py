@@ -41,6 +41,24 @@ def test_a122_option_then_variable_then_the_projects_own(
     assert found.name == wins
 
 
+def test_a_file_is_looked_for_where_the_command_is_typed_and_then_in_the_project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, project = tmp_path / "here", tmp_path / "project"
+    here.mkdir()
+    project.mkdir()
+    monkeypatch.chdir(here)
+    both = Path("both.json")
+    given(here / both, "{}")
+    given(project / both, "{}")
+    given(project / "theirs.json", "{}")
+
+    assert find_configuration(project, both, {}) == both
+    assert find_configuration(project, Path("theirs.json"), {}) == project / "theirs.json"
+    assert find_configuration(project, None, {"FIVETRAN_CONFIGURATION": "theirs.json"}) == project / "theirs.json"
+    assert find_configuration(project, Path("nowhere.json"), {}) == Path("nowhere.json")
+
+
 def test_a122_without_any_file_the_way_out_is_told(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError) as caught:
         find_configuration(tmp_path, None, {})
