@@ -1,0 +1,1 @@
+"""`target-headwater`: what a Singer tap writes, loaded into headwater's destinations."""
