@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, cast
@@ -98,11 +98,12 @@ def command(
             click.echo(f"{count} answers are kept in {recording}", err=True)
         return verify(folder, values, sample=sample, ignored=ignored, recording=recording, trace_of=author_traceback)
 
-    # What the connector prints is not what is asked for here.
-    printed = AuthorOutput(sys.stderr, lambda line: click.echo(printable(redact(line)), err=True))
+    # What the connector prints is not what is asked for here; its own `logging` writes to sys.stderr, secrets and all.
+    stderr = sys.stderr
+    printed = AuthorOutput(stderr, lambda line: click.echo(printable(redact(line)), file=stderr))
     with Interrupts() as interrupts:
         try:
-            with redirect_stdout(cast(TextIO, printed)):
+            with redirect_stdout(cast(TextIO, printed)), redirect_stderr(cast(TextIO, printed)):
                 found = author_call(folder, verdict)
         except (Interrupted, KeyboardInterrupt):
             leave(interrupts.exit_code)

@@ -136,12 +136,10 @@ class DestinationContract:
     """What `Destination` promises, one sentence a test.
 
     reads_while_open  whether `Driver.rows` may be called while a destination is open
-    keeps_nul         whether text may hold U+0000, and JSON its escape; where not, the engine removes it
     columns           how many columns a table must be able to have
     """
 
     reads_while_open = False
-    keeps_nul = True
     columns = 2000
 
     @pytest.fixture
@@ -177,9 +175,19 @@ class DestinationContract:
 
         assert (first.epoch, first.state, first.previous) == (epoch, '{"cursor": 1}', "{}")
         assert (second.epoch, second.state, second.previous) == (epoch, '{"cursor": 2}', '{"cursor": 1}')
-        assert second.sequence == first.sequence + 1
+        assert (first.sequence, second.sequence) == (1, 2)
         assert first.committed_at is not None and second.committed_at is not None
         assert before <= first.committed_at <= second.committed_at <= datetime.now(UTC)
+
+    def test_commits_are_counted_from_1_in_every_epoch(self, driver: Driver) -> None:
+        numbers = []
+        for _ in range(2):
+            destination = driver.destination("tester")
+            epoch, _ = destination.open()
+            numbers += [(commit.epoch - epoch, commit.sequence) for commit in map(destination.commit, ("{}", "{}"))]
+            destination.close()
+
+        assert numbers == [(0, 1), (0, 2), (0, 1), (0, 2)]
 
     def test_open_finds_the_newest_commit_however_often_it_is_opened(self, driver: Driver) -> None:
         with opened(driver) as destination:
@@ -556,7 +564,7 @@ class DestinationContract:
         assert values(driver, table) == shown([*rows, *negative_zero])
 
     def test_text_may_hold_nul(self, driver: Driver) -> None:
-        if not self.keeps_nul:
+        if not driver.destination("tester").keeps_nul:
             pytest.skip("this destination cannot store U+0000; the engine removes it and warns")
         table = made("values", {"id": ColumnType(STRING), "value": ColumnType(STRING), "doc": ColumnType(JSON)})
         doc = '{"a": "\\u0000"}'
@@ -806,20 +814,36 @@ class DestinationContract:
 
         assert shown(driver.rows(table)) == shown(expected)
 
-    def test_the_active_versions_of_keys_can_be_read(self, driver: Driver) -> None:
+    def test_the_newest_version_of_each_key_can_be_read_active_or_ended(self, driver: Driver) -> None:
         table, rows = _versions()
         asked = pa.table({"id": pa.array([1, 3, 4], pa.int64())})
         with opened(driver) as destination:
             destination.create_table(table)
-            before = destination.active_versions(table, asked)
-            destination.write(table, batch(table, rows=rows))
-            found = destination.active_versions(table, asked)
+            before = destination.newest_versions(table, asked)
+            destination.write(table, batch(table, rows=rows[:2]))
+            destination.commit("{}")
+            destination.write(table, batch(table, rows=rows[2:]))
+            found = destination.newest_versions(table, asked)
 
         assert before.num_rows == 0
         assert {name: found.schema.field(name).type for name in found.column_names} == {
             name: arrow_type(kind) for name, kind in table.columns.items()
         }
-        assert shown(found.to_pylist()) == shown([rows[1] | {SYNCED: SYNCED_AT}])
+        assert shown(found.to_pylist()) == shown([rows[n] | {SYNCED: SYNCED_AT} for n in (1, 3)])
+
+    @pytest.mark.parametrize("kind", KINDS, ids=str)
+    def test_the_newest_version_is_found_by_a_key_of_any_type(self, driver: Driver, kind: ColumnType) -> None:
+        table = made("prices", {"key": kind, "other": ColumnType(LONG)}, key=("key", "other"), mode="history")
+        _, versions = _versions()
+        ended, active = ({name: row[name] for name in (START, END, ACTIVE)} for row in versions[:2])
+        keys = [{"key": key, "other": 1} for key in EDGES[kind]]
+        asked = batch(table, deletes=[*keys, {"key": EDGES[kind][0], "other": 2}]).deletes
+        with opened(driver) as destination:
+            destination.create_table(table)
+            destination.write(table, batch(table, rows=[key | version for key in keys for version in (ended, active)]))
+            found = destination.newest_versions(table, asked)
+
+        assert shown(found.to_pylist()) == shown([key | active | {SYNCED: SYNCED_AT} for key in keys])
 
     def test_truncate_ends_the_active_versions(self, driver: Driver) -> None:
         table, rows = _versions()
@@ -828,9 +852,7 @@ class DestinationContract:
             destination.create_table(table)
             destination.write(table, batch(table, rows=rows))
             destination.truncate(table, at=LATER, before=SYNCED_AT)
-            spared = [
-                row[ACTIVE] for row in destination.active_versions(table, pa.table({"id": [1, 2, 3]})).to_pylist()
-            ]
+            spared = [row[ACTIVE] for row in destination.newest_versions(table, pa.table({"id": [1, 2]})).to_pylist()]
             destination.truncate(table, at=LATER)
             destination.commit("{}")
 
@@ -838,6 +860,20 @@ class DestinationContract:
         assert shown(driver.rows(table)) == shown(
             [row | {SYNCED: SYNCED_AT} | (end if row[ACTIVE] else {}) for row in rows]
         )
+
+    def test_truncate_ends_no_version_before_its_start(self, driver: Driver) -> None:
+        """The versions of a key that changes often start ahead of the clock, a millisecond after each other."""
+        table, rows = _versions()
+        with opened(driver) as destination:
+            destination.create_table(table)
+            destination.write(table, batch(table, rows=rows))
+            destination.truncate(table, at=SYNCED_AT - timedelta(milliseconds=1))
+            destination.commit("{}")
+        expected = [row | {SYNCED: SYNCED_AT} for row in rows]
+        expected[1] |= {ACTIVE: False, END: SYNCED_AT}
+        expected[2] |= {ACTIVE: False, END: SYNCED_AT - timedelta(milliseconds=1)}
+
+        assert shown(driver.rows(table)) == shown(expected)
 
 
 # --- what the tests are built of; useful in tests of one destination as well

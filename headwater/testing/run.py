@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from headwater.compat import fivetran
 from headwater.connector import Connector
 from headwater.destinations.memory import MemoryDestination, Row, Warehouse
-from headwater.options import Options
+from headwater.options import Options, read_options
+from headwater.project import Project
 from headwater.schema import SYSTEM_COLUMNS, Table
 from headwater.state import Commit
 from headwater.sync import Limits, Progress, Result, Sync
@@ -64,7 +67,7 @@ class _Recorder:
 
 
 def run_connector(
-    connector: Connector,
+    connector: Connector | Path,
     configuration: Mapping[str, str] | None = None,
     *,
     after: Run | None = None,
@@ -74,7 +77,9 @@ def run_connector(
 ) -> Run:
     """Run one sync of a connector into memory.
 
-    after  the run before this one: its tables and its state are what this one starts from
+    connector  or the folder of a project: then its connector.py is imported anew, in which fivetran_connector_sdk means
+               headwater, and its headwater.toml holds
+    after      the run before this one: its tables and its state are what this one starts from
 
     >>> from headwater import Connector, Operations as op
     >>> def update(configuration, state):
@@ -82,6 +87,11 @@ def run_connector(
     >>> run_connector(Connector(update)).rows("hello")[0]["message"]
     'hello'
     """
+    if isinstance(connector, Path):
+        fivetran.install()
+        project = Project(connector)
+        options = options or read_options(project.path)
+        connector = project.load_connector()
     options = options or Options()
     warehouse = after.warehouse if after else Warehouse()
     destination = MemoryDestination(options.schema, warehouse=warehouse)

@@ -56,3 +56,19 @@ def test_the_installed_command_makes_a_project_and_runs_it(command: Path, tmp_pa
 
     assert "Sync SUCCEEDED" in first
     assert "hello, world!" in rows
+
+
+@pytest.mark.slow
+def test_the_installed_singer_target_loads_a_record(command: Path, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"destination": "duckdb:warehouse.db"}')
+    (tmp_path / "messages.jsonl").write_text(
+        '{"type": "SCHEMA", "stream": "orders", "schema": {"properties": {"id": {"type": "integer"}}}}\n'
+        '{"type": "RECORD", "stream": "orders", "record": {"id": 1}}\n'
+        '{"type": "STATE", "value": {"id": 1}}\n'
+    )
+
+    target = command.with_name("target-headwater")
+    states = _run([target, "--config", "config.json", "--input", "messages.jsonl"], tmp_path)
+
+    assert states == '{"id": 1}\n'
+    assert (tmp_path / "warehouse.db").exists()

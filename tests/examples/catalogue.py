@@ -22,7 +22,8 @@ Each folder is a connector that runs: here, and unchanged on Fivetran. Look for 
     headwater debug examples/<group>/<name>
 
 Every one of them is run by the tests against a local source, killed after each of its checkpoints, and run again: the
-tables must be the same. How to add one is in [Write an example](../docs/howto/write_an_example.md).
+tables must be the same; and its first sync is run by fivetran-connector-sdk 2.13.1. Helpers are modules of
+[`sdk_helpers`](../sdk_helpers/__init__.py). How to add one is in [Write an example](../docs/howto/write_an_example.md).
 
 This page is written by `python -m tests.examples.catalogue`.
 """
@@ -32,6 +33,8 @@ _NEEDS = {
     "redshift": "Redshift",
     "sql_server": "SQL Server",
     "aws": "an AWS account",
+    "redis": "Redis",
+    "oauth": "an HTTP API with OAuth 2.0",
 }
 
 
@@ -47,12 +50,19 @@ def catalogue(examples: Iterable[Example]) -> str:
 def _group(group: str, examples: Iterable[Example]) -> str:
     title, about = GROUPS[group]
     rows = [_row(example, example.name.removeprefix(f"{group}/")) for example in examples]
-    return "\n".join([f"## {title}", "", about, "", "| example | shows | needs |", "|---|---|---|", *rows, ""])
+    head = ["| example | shows | operations | helpers | needs |", "|---|---|---|---|---|"]
+    return "\n".join([f"## {title}", "", about, "", *head, *rows, ""])
 
 
 def _row(example: Example, name: str) -> str:
-    needs = ", ".join(_NEEDS.get(need, need) for need in example.needs) or "nothing"
-    return f"| [{example.title}]({example.name})<br>`{name}` | {', '.join(example.shows)} | {needs} |"
+    cells = [
+        f"[{example.title}]({example.name})<br>`{name}`",
+        ", ".join(example.shows),
+        ", ".join(example.operations()),
+        ", ".join(sorted(example.helpers())) or "–",
+        ", ".join(_NEEDS.get(need, need) for need in example.needs) or "nothing",
+    ]
+    return f"| {' | '.join(cells)} |"
 
 
 if __name__ == "__main__":

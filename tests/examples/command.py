@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import IO
 
 HEADWATER = Path(sys.executable).with_name("headwater")
+_WARM_START = Path(__file__).with_name("warm_start.py")
 _CHECKPOINT = "Checkpoint: "
 
 
@@ -44,54 +47,171 @@ class Output:
         return {name.strip().lower(): int(count) for name, count in cells if count.strip().isdecimal()}
 
 
-def debug(project: Path, *, python_path: Path | None = None) -> Output:
-    """Run `headwater debug` to its end.
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A command that runs, as the leader of a process group.
 
-    python_path  a folder whose modules come before the installed ones
+    output  what it prints, errors included
+    reap    waits for its end and gives its exit code, negative after a signal; until then no other process gets its id
     """
-    with _started(project, python_path) as (process, stdout):
-        lines = tuple(stdout)
-        return Output(process.wait(), lines)
+
+    process_id: int
+    output: IO[str]
+    reap: Callable[[], int]
+
+    def kill(self) -> None:
+        os.killpg(self.process_id, signal.SIGKILL)
 
 
-def debug_killed_after(project: Path, checkpoint: int, *, python_path: Path | None = None) -> Output:
+Start = Callable[[Path], AbstractContextManager[Running]]
+
+
+def debug(project: Path, start: Start) -> Output:
+    """Run `headwater debug` to its end."""
+    with start(project) as command:
+        lines = tuple(command.output)
+        return Output(command.reap(), lines)
+
+
+def debug_killed_after(project: Path, checkpoint: int, start: Start) -> Output:
     """Run `headwater debug` and kill it as soon as its n-th `Checkpoint:` line is there."""
-    with _started(project, python_path) as (process, stdout):
+    with start(project) as command:
         lines: list[str] = []
-        for line in stdout:
+        for line in command.output:
             lines.append(line)
             checkpoint -= line.startswith(_CHECKPOINT)
             if checkpoint == 0:
-                os.killpg(process.pid, signal.SIGKILL)
+                command.kill()
                 break
-        lines.extend(stdout)
-        return Output(process.wait(), tuple(lines))
+        lines.extend(command.output)
+        return Output(command.reap(), tuple(lines))
+
+
+class Interpreters:
+    """Ways to start `headwater debug`, one for each set of packages that it must not find; a context manager.
+
+    folder  where the modules that hide them go
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._known: dict[frozenset[str], Interpreter] = {}
+        self._ends = ExitStack()
+
+    def __enter__(self) -> Interpreters:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._ends.close()
+
+    def without(self, modules: Iterable[str]) -> Interpreter:
+        """Give the one to which these modules are not installed."""
+        hidden = frozenset(modules)
+        if hidden not in self._known:
+            folder = self._folder / "-".join(["without", *sorted(hidden)])
+            folder.mkdir()
+            for name in hidden:
+                line = f"raise ModuleNotFoundError('requirements.txt does not name {name}', name='{name}')\n"
+                (folder / f"{name}.py").write_text(line, encoding="utf-8")
+            interpreter = self._known[hidden] = Interpreter(folder)
+            self._ends.callback(interpreter.close)
+        return self._known[hidden]
+
+
+class Interpreter:
+    """Starts `headwater debug` with a folder of modules that come before the installed ones."""
+
+    def __init__(self, python_path: Path) -> None:
+        self._environment = _environment(python_path)
+        self._server: subprocess.Popen[bytes] | None = None
+        self._control: socket.socket | None = None
+
+    @contextmanager
+    def cold(self, project: Path) -> Iterator[Running]:
+        """Start the installed command, as a person does."""
+        process = subprocess.Popen(
+            [HEADWATER, "debug", project],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+            env=self._environment,
+            start_new_session=True,
+        )
+        assert process.stdout is not None
+        with process.stdout, _ended(Running(process.pid, process.stdout, process.wait)) as running:
+            yield running
+
+    def warm(self, imports: Iterable[str]) -> Start:
+        """Give a way to fork the command from a process that has imported what every sync does, and these modules."""
+        modules = sorted(imports)
+
+        @contextmanager
+        def start(project: Path) -> Iterator[Running]:
+            reading, writing = os.pipe()
+            with os.fdopen(reading, encoding="utf-8") as output:
+                process_id = self._ask({"run": str(project), "imports": modules}, writing)
+                reap = cache(lambda: self._ask({"reap": process_id}))  # it can be waited for once
+                with _ended(Running(process_id, output, reap)) as running:
+                    yield running
+
+        return start
+
+    def close(self) -> None:
+        if self._control is not None and self._server is not None:
+            self._control.close()
+            self._server.communicate()
+
+    def _ask(self, request: Mapping[str, object], file: int | None = None) -> int:
+        """Send a request to the process that forks, and with it a file, which is closed here; give its answer."""
+        control = self._warmed()
+        line = json.dumps(request).encode() + b"\n"
+        if file is None:
+            control.sendall(line)
+        else:
+            socket.send_fds(control, [line], [file])
+            os.close(file)
+        answer = control.recv(64)
+        if not answer:
+            assert self._server is not None
+            said, _ = self._server.communicate()
+            raise RuntimeError(f"the process that forks {HEADWATER.name} has ended:\n{said.decode()}")
+        return int(answer)
+
+    def _warmed(self) -> socket.socket:
+        if self._control is None:
+            self._control, theirs = socket.socketpair()
+            with theirs:
+                # -P: the modules beside warm_start.py are not the connector's. Its output is a pipe, as that of
+                # the commands is: Python's streams remember whether one can seek in them.
+                self._server = subprocess.Popen(
+                    [sys.executable, "-P", _WARM_START],
+                    stdin=theirs.fileno(),
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    env=self._environment,
+                    start_new_session=True,
+                )
+        return self._control
 
 
 @contextmanager
-def _started(project: Path, python_path: Path | None) -> Iterator[tuple[subprocess.Popen[str], IO[str]]]:
+def _ended(running: Running) -> Iterator[Running]:
+    """Kill what still runs when the test that started it fails."""
+    try:
+        yield running
+    except BaseException:
+        running.kill()
+        raise
+    finally:
+        running.reap()
+
+
+def _environment(python_path: Path) -> dict[str, str]:
     # A proxy of the machine must not come between the connector and the server on loopback.
     environment = {**os.environ, "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1", "PYTHONUTF8": "1"}
     environment.pop("FIVETRAN_CONFIGURATION", None)
-    if python_path:
-        environment["PYTHONPATH"] = str(python_path)
-    process = subprocess.Popen(
-        [HEADWATER, "debug", project],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        encoding="utf-8",
-        env=environment,
-        start_new_session=True,
-    )
-    assert process.stdout is not None
-    try:
-        yield process, process.stdout
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        process.stdout.close()
+    return {**environment, "PYTHONPATH": str(python_path)}
 
 
 def write_configuration(project: Path, values: dict[str, str]) -> None:

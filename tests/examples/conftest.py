@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.examples.command import Interpreters
 from tests.examples.example import Example
 from tests.examples.rehearsal import Rehearsal, rehearsed
 from tests.examples.stand_ins import StandIns
@@ -26,14 +27,23 @@ def stand_ins() -> Iterator[StandIns]:
         yield stand_ins
 
 
+@pytest.fixture(scope="session")
+def interpreters(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Interpreters]:
+    with Interpreters(tmp_path_factory.mktemp("not_installed")) as interpreters:
+        yield interpreters
+
+
 @pytest.fixture(scope="module")
 def rehearsal(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, stand_ins: StandIns
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    interpreters: Interpreters,
+    stand_ins: StandIns,
 ) -> Iterator[Rehearsal]:
     """The undisturbed syncs of one example, run once for all tests of it."""
     example: Example = request.param
     if example.missing:
         pytest.skip(f"{example.name} needs {', '.join(example.missing)}, which is not installed")
     folder: Path = tmp_path_factory.mktemp(example.folder.name)
-    with rehearsed(example, folder, stand_ins.of(example.needs)) as rehearsal:
+    with rehearsed(example, folder, interpreters, stand_ins.of(example.needs)) as rehearsal:
         yield rehearsal

@@ -90,11 +90,30 @@ class Example:
         found = {name.partition(".")[0] for path in self._python_files() for name in _imported(path)}
         return found - own - {_HELPERS}
 
+    def helpers(self) -> set[str]:
+        """The modules of sdk_helpers that it imports, without those that these need."""
+        found = {name for path in self._python_files() for name in _imported(path)}
+        return {name.removeprefix(f"{_HELPERS}.") for name in found if name.startswith(f"{_HELPERS}.")}
+
     def helper_imports(self) -> set[str]:
         """The top-level modules that the helpers it uses import, some of them only where they need them."""
-        used = {name for path in self._python_files() for name in _imported(path) if name.startswith(f"{_HELPERS}.")}
-        files = (ROOT / f"{name.replace('.', '/')}.py" for name in used)
+        files = (ROOT / _HELPERS / f"{name}.py" for name in self.helpers())
         return {name.partition(".")[0] for path in files for name in _imported(path)}
+
+    def operations(self) -> list[str]:
+        """The operations it calls, in the order of the documentation."""
+        called = {
+            node.attr
+            for path in self._python_files()
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "op"
+        }
+        return [name for name in ("upsert", "update", "delete", "truncate", "checkpoint") if name in called]
+
+    def required_modules(self) -> set[str]:
+        """The top-level modules of its requirements that it, or a helper it uses, imports."""
+        imported = self.imports() | self.helper_imports()
+        return {module for module in imported if distributions_of({module}) & set(self.requirements)}
 
     def modules_with_doctests(self) -> list[str]:
         files = (path for path in self._python_files() if ">>> " in path.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""Real servers in the place of those that examples read: Postgres, and moto with a query engine behind Athena.
+"""Real servers in the place of those that examples read: Postgres, Redis, an OAuth server, moto with Athena.
 
 An example says what it needs in example.toml; the servers start when the first example asks for them, and one
 test session shares them. What they hold before a sync are the seed files that the sync names.
@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psycopg
 
 from tests.examples.aws_stand_in import aws_server
+from tests.examples.oauth_stand_in import people_api
+from tests.examples.redis_stand_in import redis_server
 from tests.examples.redshift_proxy import redshift_proxy
 from tests.postgres_server import PostgresServer, postgres_server
 
@@ -25,23 +27,41 @@ _READER = "reader"
 class StandIn:
     """A running server.
 
-    places   what stands in its place in a configuration: `{postgres_port}` and the port
-    suffixes of the seed files that are its own
-    fill     empties it, and applies seed files one after the other
+    places    what stands in its place in a configuration: `{postgres_port}` and the port
+    suffixes  of the seed files that are its own
+    fill      empties it, and applies seed files one after the other
+    add       applies more of them; None: a source that has changed is filled anew
+    snapshot  remembers what it holds, and gives what brings that back; None: examples only read it
     """
 
     places: Mapping[str, str]
     suffixes: tuple[str, ...]
     fill: Callable[[Sequence[Path]], None]
-    _held: Sequence[Path] = ()
+    add: Callable[[Sequence[Path]], None] | None = None
+    snapshot: Callable[[], Callable[[], None]] | None = None
+    _held: list[Path] = field(default_factory=list)
 
     def hold(self, seeds: Sequence[Path]) -> None:
-        """Hold what these files leave. Examples only read, so what is there already stays."""
+        """Hold what these files leave, and leave alone what is there of them already."""
         own = [seed for seed in seeds if seed.suffix in self.suffixes]
-        if own != self._held:
-            self._held = ()
+        held, self._held = self._held, []
+        if self.add is not None and held and own[: len(held)] == held:
+            self.add(own[len(held) :])
+        elif own != held:
             self.fill(own)
-            self._held = own
+        self._held = own
+
+    def remembered(self) -> Callable[[], None]:
+        """Remember what it holds now; the result brings that back, where `hold` would not."""
+        if self.snapshot is None:
+            return lambda: None
+        held, restore = self._held, self.snapshot()
+
+        def bring_back() -> None:
+            restore()
+            self._held = held
+
+        return bring_back
 
 
 class StandIns:
@@ -93,9 +113,23 @@ def _aws() -> Iterator[StandIn]:
         yield StandIn({"{aws}": server.url}, (".json", ".sql"), server.fill)
 
 
+@contextmanager
+def _redis() -> Iterator[StandIn]:
+    with redis_server() as server:
+        yield StandIn({"{redis}": server.url}, (".json",), server.fill, server.add, server.snapshot)
+
+
+@contextmanager
+def _oauth() -> Iterator[StandIn]:
+    with people_api() as server:
+        yield StandIn({"{oauth}": server.url}, (".json",), server.fill, server.add, server.snapshot)
+
+
 START: Mapping[str, Callable[[], AbstractContextManager[StandIn]]] = {
     "postgres": _postgres,
     "redshift": _postgres,  # behind redshift_proxy
     "sql_server": _postgres,  # through ODBC: no server for SQL Server's own protocol can be had
     "aws": _aws,
+    "redis": _redis,
+    "oauth": _oauth,
 }

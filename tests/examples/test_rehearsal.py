@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.examples.command import Interpreters
 from tests.examples.example import Example, read_example
 from tests.examples.rehearsal import rehearsed
 
@@ -70,12 +71,13 @@ CAREFUL = """
 def test_kill_shows_what_an_undisturbed_sync_hides(
     make_example: MakeExample,
     tmp_path: Path,
+    interpreters: Interpreters,
     update: str,
     ids_undisturbed: list[int],
     ids_after_the_kill: list[int],
 ) -> None:
     example = make_example(update, "[[sync]]\nwrites = { upserts = 2 }")
-    with rehearsed(example, tmp_path) as rehearsal:
+    with rehearsed(example, tmp_path, interpreters) as rehearsal:
         undisturbed = rehearsal.played[0].left
         killed, left, again, number = rehearsal.killed(1, checkpoint=1)
 
@@ -87,14 +89,16 @@ def test_kill_shows_what_an_undisturbed_sync_hides(
     assert ids(again.left) == ids_after_the_kill
 
 
-def test_kill_after_the_last_commit_is_followed_by_the_next_sync(make_example: MakeExample, tmp_path: Path) -> None:
+def test_kill_after_the_last_commit_is_followed_by_the_next_sync(
+    make_example: MakeExample, tmp_path: Path, interpreters: Interpreters
+) -> None:
     one_row_a_sync = """
     number = state.get("n", 0) + 1
     op.upsert("t", {"id": number})
     op.checkpoint({"n": number})
 """
     example = make_example(one_row_a_sync, "[[sync]]\n[[sync]]")
-    with rehearsed(example, tmp_path) as rehearsal:
+    with rehearsed(example, tmp_path, interpreters) as rehearsal:
         _, left, again, number = rehearsal.killed(1, checkpoint=1)
 
     assert left == rehearsal.played[0].left
@@ -102,13 +106,15 @@ def test_kill_after_the_last_commit_is_followed_by_the_next_sync(make_example: M
     assert again.left == rehearsal.played[1].left
 
 
-def test_request_that_is_not_recorded_is_reported(make_example: MakeExample, tmp_path: Path) -> None:
+def test_request_that_is_not_recorded_is_reported(
+    make_example: MakeExample, tmp_path: Path, interpreters: Interpreters
+) -> None:
     careless = """
     for path in ("a", "b"):
         requests.get(f"{configuration['base_url']}/{path}", timeout=10)
 """
     example = make_example(careless, '[configuration]\nbase_url = "{replay}"\n[[sync]]\nreplay = "replay"')
-    with rehearsed(example, tmp_path) as rehearsal:
+    with rehearsed(example, tmp_path, interpreters) as rehearsal:
         played = rehearsal.played[0]
 
     assert played.output.exit_code == 0

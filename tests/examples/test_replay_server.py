@@ -192,6 +192,76 @@ def test_same_request_recorded_twice_is_answered_one_after_the_other(serve: Serv
     assert texts == ["running", "another", "done", "done"]
 
 
+POLLED = """
+[[route]]
+request = "GET /token"
+answer = { text = "t" }
+
+[[route]]
+request = "GET /count"
+answer = { text = "a" }
+
+[[route]]
+request = "GET /count"
+answer = { text = "b", checkpoint = 1 }
+
+[[route]]
+request = "GET /count"
+answer = { text = "c", checkpoint = 1 }
+
+[[route]]
+request = "GET /count"
+answer = { text = "d", checkpoint = 3 }
+"""
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "texts"), [(0, "tabcdd"), (1, "tbcddd"), (2, "tddddd"), (3, "tddddd"), (4, "tddddd")]
+)
+def test_a_start_from_a_checkpoint_is_given_the_first_answer_from_there_or_the_last_one(
+    serve: Serve, tmp_path: Path, checkpoint: int, texts: str
+) -> None:
+    server = serve(POLLED)
+    server.serve(tmp_path / "replay", checkpoint=checkpoint)
+    given = [get(f"{server.url}/token").text, *(get(f"{server.url}/count").text for _ in range(5))]
+
+    assert "".join(given) == texts
+
+
+NARROW = """
+[[route]]
+request = "GET /rows?fields=*"
+answer = { text = "any fields" }
+
+[[route]]
+request = "GET /rows?fields=id"
+answer = { text = "ids" }
+
+[[route]]
+request = "GET /rows?fields=id"
+headers = { Range = "bytes=0-1" }
+answer = { text = "id" }
+
+[[route]]
+request = "POST /rows"
+body = '{"a": 1, "b": "***"}'
+answer = { text = "one" }
+"""
+
+
+def test_of_the_routes_that_fit_the_narrowest_is_meant(serve: Serve) -> None:
+    url = serve(NARROW).url
+    texts = [
+        get(f"{url}/rows?fields=name").text,
+        get(f"{url}/rows?fields=id").text,
+        get(f"{url}/rows?fields=id", headers={"Range": "bytes=0-1"}).text,
+        post(f"{url}/rows", json={"b": "any", "a": 1}).text,
+        post(f"{url}/rows", json={"b": "any", "a": 2}).json()["error"],
+    ]
+
+    assert texts == ["any fields", "ids", "id", "one", "/rows is recorded with another body"]
+
+
 def test_serve_changes_the_folder_and_begins_anew(serve: Serve, tmp_path: Path) -> None:
     server = serve(FAULTS)
     assert get(f"{server.url}/busy").status_code == 429

@@ -12,7 +12,7 @@ from typing import Any
 
 import duckdb
 
-from headwater.destinations.duckdb import quote
+from headwater.destinations.duckdb_sql import quote
 
 SYNCED = "_fivetran_synced"
 SYSTEM = frozenset({SYNCED, "_fivetran_deleted"})
