@@ -25,7 +25,7 @@ def headwater_interpreter() -> Path:
 
     Errors: EnvironmentUnavailable.
     """
-    return _built("headwater", ROOT / "pyproject.toml")
+    return built("headwater", ROOT / "pyproject.toml")
 
 
 def peer_interpreter(name: str) -> Path:
@@ -33,7 +33,7 @@ def peer_interpreter(name: str) -> Path:
 
     Errors: EnvironmentUnavailable.
     """
-    return _built(name, REQUIREMENTS / f"{name}.txt", "--no-deps")
+    return built(name, REQUIREMENTS / f"{name}.txt", "--no-deps")
 
 
 def mit_sdk_interpreter() -> Path:
@@ -49,8 +49,13 @@ def mit_sdk_interpreter() -> Path:
         raise EnvironmentUnavailable(str(error)) from error
 
 
-def _built(name: str, requirements: Path, *options: str) -> Path:
-    """Build `.venvs/bench_<name>` when it is missing or its requirements have changed."""
+def built(name: str, requirements: Path, *options: str) -> Path:
+    """Give the Python of `.venvs/bench_<name>`, built when it is missing or its requirements have changed.
+
+    options  of `uv pip install`
+
+    Errors: EnvironmentUnavailable.
+    """
     folder = ROOT / ".venvs" / f"bench_{name}"
     python = folder / "bin" / "python"
     built_from = folder / "built-from"

@@ -14,6 +14,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from itertools import combinations
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 from uuid import UUID
 
@@ -23,15 +24,17 @@ from headwater import Connector, naming
 from headwater import Operations as op
 from headwater.batch import undeclared_remark
 from headwater.cli import COMMANDS, group
-from headwater.destinations import duckdb, postgres_sql
+from headwater.destinations import duckdb_sql, postgres_sql
 from headwater.destinations.memory import MemoryDestination
 from headwater.options import Options
 from headwater.schema import Table
+from headwater.singer.settings import settings_schema
 from headwater.state import Commit
 from headwater.sync import Progress, Sync
 from headwater.types import coerce
 from headwater.types.columns import ValueRefused, arrow_type, convert, types_among
 from headwater.types.names import DECIMAL, STRING, TYPE_NAMES, ColumnType, decimal_type, promote
+from tests.differential.differences import DIFFERENCES
 
 ROOT = Path(__file__).parents[1]
 SCHEMA = ROOT / "headwater" / "headwater.schema.json"
@@ -174,7 +177,7 @@ _VALUES: dict[str, object] = {
 
 def stored_types() -> str:
     rows = [
-        [str(kind), duckdb.sql_type(kind), postgres_sql.sql_type(kind), str(arrow_type(kind))]
+        [str(kind), duckdb_sql.sql_type(kind), postgres_sql.sql_type(kind), str(arrow_type(kind))]
         for kind in _DECLARED.values()
     ]
     return table(["declared", "DuckDB", "Postgres", "Arrow"], rows)
@@ -292,6 +295,41 @@ class _Silent:
     def progress(self, progress: Progress) -> None: ...
 
 
+# --- faults
+
+
+def _faults() -> ModuleType:
+    # Late: only one page needs the tests, and what they need.
+    from docs import faults
+
+    return faults
+
+
+# --- other tools
+
+
+def singer_settings() -> str:
+    described = settings_schema()["properties"].items()
+    rows = [
+        (
+            f"`{name}`",
+            each["type"],
+            _code([json.dumps(each["default"])]) if "default" in each else "needed",
+            each["description"],
+        )
+        for name, each in described
+    ]
+    return table(["setting", "value", "default", "what it does"], rows)
+
+
+def dlt_differences() -> str:
+    rows = []
+    for each in DIFFERENCES:
+        sent = ", then ".join(_code(rows) for rows in each.loads)
+        rows.append((sent, _code(each.dlt), _code(each.headwater), each.why))
+    return table(["the rows of each load", "dlt", "headwater", "why"], rows)
+
+
 PARTS: dict[str, Callable[[], str]] = {
     "commands": commands,
     "options": options,
@@ -302,6 +340,11 @@ PARTS: dict[str, Callable[[], str]] = {
     "promotions": promotions,
     "names": names,
     "net effects": net_effects,
+    "singer settings": singer_settings,
+    "dlt differences": dlt_differences,
+    "fault matrix": lambda: _faults().fault_matrix(table),
+    "faults elsewhere": lambda: _faults().faults_elsewhere(table),
+    "faults counted": lambda: _faults().counted(),
 }
 
 

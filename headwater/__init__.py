@@ -16,8 +16,8 @@ The way of a row, one module a step:
 `sync` wires them. Importing this package loads neither DuckDB nor Arrow.
 """
 
+from headwater.authoring import Connector
 from headwater.configuration_form import ConfigurationForm, Test, form_field
-from headwater.connector import Connector
 from headwater.file_upload import ByteStream, FileUpload
 from headwater.log import Logging
 from headwater.operations import Operations

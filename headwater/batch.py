@@ -24,7 +24,7 @@ from headwater.types import coerce
 from headwater.types.arrow import column_from_arrow
 from headwater.types.columns import Column, ValueRefused, arrow_type, convert, convert_plainly, types_among
 from headwater.types.json_text import JsonText
-from headwater.types.names import JSON, STRING, UTC_DATETIME, ColumnType
+from headwater.types.names import BOOLEAN, JSON, STRING, UTC_DATETIME, ColumnType
 from headwater.types.text import as_text
 
 UPSERT, UPDATE, DELETE = range(3)
@@ -68,6 +68,10 @@ class Chunk:
         if self.entries:
             values += [row.get(raw) for _, row in self.entries]
         return values
+
+    def entry(self, position: int) -> tuple[int, Mapping[str, Any]]:
+        """Give one operation: its kind, and its data as the author passed it."""
+        return (UPSERT, self.row(position)) if position < self.leading else self.entries[position - self.leading]
 
     def row(self, position: int) -> dict[str, Any]:
         """Give one operation's data, as the author passed it."""
@@ -113,10 +117,11 @@ class TypedOperations:
 class Typist:
     """Turns the chunks of one table into typed operations, and tells once per column what differs on Fivetran."""
 
-    def __init__(self, source: SourceTable, *, strict: bool, warn: Callable[[str], None]) -> None:
+    def __init__(self, source: SourceTable, *, strict: bool, warn: Callable[[str], None], remarks: bool = True) -> None:
         self.source = source
         self._strict = strict
         self._warn = warn
+        self._remarks = remarks and not strict
         self._seen: dict[str, set[type]] = {}
         self._plain: dict[str, bool] = {}
 
@@ -125,6 +130,8 @@ class Typist:
 
         Errors: RowError that names table, column, value and row.
         """
+        if self.source.says_deleted:
+            chunk = self._with_deletes(chunk)
         by_name = self._raw_names(chunk)
         columns = {name: self._column(chunk, name, _merged(chunk, raws)) for name, raws in by_name.items()}
         kinds = given = None
@@ -148,6 +155,9 @@ class Typist:
         columns: dict[str, Column] = {}
         for raw, array in zip(table.column_names, table.columns, strict=True):
             name = self.source.name_of(raw)
+            if name in self.source.left_out:
+                self._require_not_deleted(name, array)
+                continue
             declared = None if name in self.source.hashed else self.source.declared.get(name)
             try:
                 columns[name] = column_from_arrow(array, declared)
@@ -167,10 +177,45 @@ class Typist:
         by_name: dict[str, list[str]] = {}
         for raw in chunk.raw_names():
             by_name.setdefault(self.source.name_of(raw), []).append(raw)
-        return by_name
+        return {name: raws for name, raws in by_name.items() if name not in self.source.left_out}
+
+    def _require_not_deleted(self, name: str, array: pa.ChunkedArray) -> None:
+        if name == DELETED and any(array.to_pylist()):
+            raise RowError(
+                f"{self.source}.{name}: a table of many rows cannot say which of them are deleted",
+                hint="Call op.delete for these rows.",
+            )
+
+    def _with_deletes(self, chunk: Chunk) -> Chunk:
+        """Put a delete after each row that says it is deleted."""
+        raws = [raw for raw in chunk.raw_names() if self.source.name_of(raw) == DELETED]
+        if not raws:
+            return chunk
+        said = _merged(chunk, raws)
+        try:
+            deleted = convert(said, ColumnType(BOOLEAN), types_among(said)).array.to_pylist()
+        except ValueRefused as error:
+            raise self._row_error(DELETED, error, chunk.row(error.position)) from error
+        if not any(deleted):
+            return chunk
+        entries: list[tuple[int, Mapping[str, Any]]] = []
+        for position, gone in enumerate(deleted):
+            entries.append(chunk.entry(position))
+            if gone:
+                entries.append((DELETE, self._keys_of(entries[-1][1])))
+        return Chunk(entries=entries, plain=chunk.plain)
+
+    def _keys_of(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Give what `op.delete` takes: the key, or the whole row of a table without one."""
+        key = self.source.target.key
+        return (
+            {raw: value for raw, value in row.items() if self.source.name_of(raw) in key}
+            if self.source.has_key
+            else row
+        )
 
     def _given(self, row: Mapping[str, Any]) -> frozenset[str]:
-        return frozenset(map(self.source.name_of, row)) - self.source.blocked
+        return frozenset(map(self.source.name_of, row)) - self.source.blocked - self.source.left_out
 
     def _visible(self, columns: dict[str, Column]) -> dict[str, Column]:
         return {name: column for name, column in columns.items() if name not in self.source.blocked}
@@ -197,7 +242,7 @@ class Typist:
 
     def _remark(self, name: str, declared: ColumnType | None, values: list[Any], kinds: set[type]) -> None:
         """Say once per column and Python type what Fivetran's own SDK would do with a value like this."""
-        if self._strict:
+        if not self._remarks:
             return
         for kind in kinds:
             value = next(value for value in values if type(value) is kind)

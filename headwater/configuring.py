@@ -11,6 +11,7 @@ from headwater.compat import fivetran
 from headwater.configuration import read_configuration
 from headwater.configuration_form import ConfigurationForm
 from headwater.configuration_values import is_reference
+from headwater.connector import Connector
 from headwater.encryption import encrypt, is_encrypted
 from headwater.errors import ConnectorError
 from headwater.form_field import FormField, TextField, password
@@ -24,10 +25,18 @@ def load_form(project: Project) -> ConfigurationForm:
     Errors: ConnectorError when it has none; what connector.py itself raises.
     """
     fivetran.install()
-    method = project.load_connector().configuration_form_method
+    return form_of(project.load_connector(), f"{project.path / 'connector.py'}")
+
+
+def form_of(connector: Connector, where: str = "the connector") -> ConfigurationForm:
+    """Ask a connector for its form.
+
+    Errors: ConnectorError, which begins with `where`, when it has none; what the author's function raises.
+    """
+    method = connector.configuration_form_method
     if method is None:
         raise ConnectorError(
-            f"{project.path / 'connector.py'} has no configuration form",
+            f"{where} has no configuration form",
             hint="Give it one, Connector(…, configuration_form=…), or write configuration.json by hand.",
         )
     form = method()

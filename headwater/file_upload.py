@@ -8,12 +8,13 @@ Promises  the file is there before its row is; no name leads out of the folder
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Protocol, runtime_checkable
 
 from headwater.errors import RowError
 
-CHUNK_BYTES = 2_000_000
+CHUNK_BYTES = 2 * 1024 * 1024
 
 
 @runtime_checkable
@@ -79,16 +80,31 @@ class FileStore:
         return PurePosixPath(table, *parts).as_posix()
 
 
+def chunks(stream: ByteStream) -> Iterator[bytes]:
+    """Read a stream to its end, in chunks of 2 MB, of which the last may be smaller.
+
+    Errors: TypeError when a read gives no bytes.
+    """
+    chunk = bytearray()
+    while True:
+        piece = stream.read(CHUNK_BYTES - len(chunk))
+        if not isinstance(piece, bytes):
+            raise TypeError(f"FileUpload: read() must give bytes, got {type(piece).__name__}")
+        if not piece:
+            break
+        chunk += piece
+        while len(chunk) >= CHUNK_BYTES:  # more, where a stream gives more than what it is asked for
+            yield bytes(chunk[:CHUNK_BYTES])
+            del chunk[:CHUNK_BYTES]
+    if chunk:
+        yield bytes(chunk)
+
+
 def _copy(stream: ByteStream, target: Path) -> int:
     size = 0
     with target.open("wb") as file:
-        while True:
-            piece = stream.read(CHUNK_BYTES)
-            if not isinstance(piece, bytes):
-                raise TypeError(f"FileUpload: read() must give bytes, got {type(piece).__name__}")
-            if not piece:
-                break
-            size += file.write(piece)
+        for chunk in chunks(stream):
+            size += file.write(chunk)
         file.flush()
         os.fsync(file.fileno())
     return size

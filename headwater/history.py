@@ -1,6 +1,6 @@
 """History mode: every version of a row is kept, with the time from which and until which it held.
 
-Takes     typed operations of one table, and the versions that hold in the destination
+Takes     typed operations of one table, and the newest version of each key in the destination
 Gives     a batch of new versions, and of old ones that end
 Promises  one active version per key; each version ends a millisecond before the next one starts
 """
@@ -22,30 +22,31 @@ MILLISECOND = timedelta(milliseconds=1)
 _Row = dict[str, Any]
 
 
-def versions(operations: TypedOperations, table: Table, active: pa.Table, now: datetime) -> tuple[Batch, datetime]:
-    """Turn operations into versions; also give the last start that was used.
+def versions(operations: TypedOperations, table: Table, newest: pa.Table, now: datetime) -> Batch:
+    """Turn operations into versions.
 
     operations  in the types of the table
-    active      the active versions of the operations' keys, all columns
-    now         the start of the first version, in whole milliseconds
+    newest      the newest version of each of the operations' keys, active or ended, all columns
+    now         the start of the first version, in whole milliseconds; the versions of one key that follow it
+                start a millisecond later each, and so may run ahead of the clock
 
     Source: rule B-62 and section 6.4.
     """
     rows = pa.table({name: column.array for name, column in operations.columns.items()}).to_pylist()
     kinds = operations.kinds or [UPSERT] * len(rows)
-    stored = {_key(table, row): row for row in active.to_pylist()}
+    newest_rows = {_key(table, row): row for row in newest.to_pylist()}
+    stored = {key: row for key, row in newest_rows.items() if row[ACTIVE]}
     current: dict[tuple[Any, ...], _Row] = dict(stored)
     made: list[_Row] = []
-    free_from: dict[tuple[Any, ...], datetime] = {}  # where the next version of a key may start
-    last = now
+    # Where the next version of a key may start.
+    free_from = {key: (row[START] if row[ACTIVE] else row[END]) + MILLISECOND for key, row in newest_rows.items()}
     for position, (kind, row) in enumerate(zip(kinds, rows, strict=True)):
         key = _key(table, row)
         before = current.get(key)
         if kind != UPSERT and before is None:
             continue
-        start = max(now, free_from.get(key, now), before[START] + MILLISECOND if before else now)
+        start = max(now, free_from.get(key, now))
         free_from[key] = start + MILLISECOND
-        last = max(last, start)
         if before is not None:
             before[END] = start - MILLISECOND if kind != DELETE else start
             before[ACTIVE] = False
@@ -58,7 +59,7 @@ def versions(operations: TypedOperations, table: Table, active: pa.Table, now: d
         current[key] = version
         made.append(version)
     ended = [row for row in stored.values() if not row[ACTIVE]]
-    return Batch(_rows(table, made), _endings(table, ended), None), last
+    return Batch(_rows(table, made), _endings(table, ended), None)
 
 
 def _key(table: Table, row: _Row) -> tuple[Any, ...]:

@@ -7,7 +7,7 @@ Promises  a table sees its operations in stream order; a column that must grow k
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -22,7 +22,10 @@ from headwater.outbox import Rows, Truncate
 from headwater.schema import SYSTEM_COLUMNS, Catalog, SourceTable, Table
 from headwater.state import Commit
 from headwater.types.columns import Column, cast
-from headwater.types.names import DOUBLE, STRING, ColumnType, promote
+from headwater.types.names import DOUBLE, LARGEST_EXACT_INTEGER, LONG, STRING, ColumnType, promote
+from headwater.types.nul import without_nul
+
+_LONG = ColumnType(LONG)
 
 
 class Loader:
@@ -31,6 +34,8 @@ class Loader:
     now      the current time, aware UTC
     after    the time of the last commit: no row is stamped earlier
     changed  told of every table that is made or altered
+    warn     told of what the destination cannot hold; the same text may come often
+    since    when an earlier attempt of this sync began, if there was one
     remake   replace a table that was loaded with another primary key or mode, instead of refusing it
     """
 
@@ -41,36 +46,45 @@ class Loader:
         now: Callable[[], datetime],
         after: datetime | None,
         changed: Callable[[Table], None],
+        warn: Callable[[str], None],
+        since: datetime | None = None,
         remake: bool = False,
     ) -> None:
         self._destination = destination
         self._remake = remake
         self._now = now
         self._changed = changed
-        self._started = now() if after is None else max(now(), after + MILLISECOND)
-        self._synced = self._started
+        self._warn = warn
+        # Whole milliseconds, as the starts of versions are: no row of this sync is stamped earlier.
+        self._synced = _whole_milliseconds(now() if after is None else max(now(), after + MILLISECOND))
+        self.since = since or self._synced
         self._tables: dict[tuple[str, str], Table] = {}
         self._awaited: list[SourceTable] = []
         self._foretold: dict[tuple[str, str], dict[str, ColumnType]] = {}
+        self._inexact: set[tuple[str, str, str]] = set()  # columns that were given an integer no float equals
 
     def create_declared(self, catalog: Catalog) -> None:
-        """Make the tables that `schema()` declares, empty, and add the columns it declares (rule B-46).
+        """Make the tables that `schema()` declares, empty, and add the columns it declares (rule B-46)."""
+        for source in catalog.tables:
+            if not source.dropped:
+                self.declare(source, source.target.columns)
+
+    def declare(self, source: SourceTable, columns: Mapping[str, ColumnType]) -> None:
+        """Make a table, empty, or give it the columns it lacks.
 
         A table whose key has no declared type waits for its first row, but not past the first commit.
         """
-        for source in catalog.tables:
-            if source.dropped:
-                continue
-            if self._table(source) is None and not set(source.target.key) <= source.target.columns.keys():
-                self._awaited.append(source)
-            else:
-                self._fit(source, dict(source.target.columns), create=True)
+        if self._table(source) is None and not set(source.target.key) <= columns.keys():
+            self._awaited.append(source)
+        else:
+            self._fit(source, dict(columns), create=True)
 
     def rows(self, item: Rows) -> None:
         """Apply row operations of one table."""
         operations = item.operations
         create = operations.kinds is None or UPSERT in operations.kinds
         kinds = {name: column.kind for name, column in operations.columns.items()}
+        self._note_inexact(item.source.target, operations.columns)
         table = self._fit(item.source, kinds, create=create)
         if table is None:
             return
@@ -84,26 +98,30 @@ class Loader:
         """Truncate a table; one that does not exist has nothing to truncate (rule B-10)."""
         table = self._table(item.source)
         if table is not None:
-            self._end_rows(table)
+            self._end_rows(table, item.before)
+
+    def mark(self) -> datetime:
+        """Give a moment: rows so far are stamped earlier, rows to come are not."""
+        self._synced = _whole_milliseconds(self._time()) + MILLISECOND
+        return self._synced
 
     def end_missing(self, catalog: Catalog) -> None:
         """Mark the rows of every table of this sync that it has not sent as deleted (rule B-68)."""
         for source in catalog.tables:
             table = self._table(source)
             if table is not None:
-                self._end_rows(table, before=self._started)
+                self._end_rows(table, before=self.since)
 
     def commit(self, state: str) -> Commit:
         for source in self._awaited:
             self._fit(source, dict(source.target.columns), create=True)
         self._awaited = []
         self._foretold = {}
+        self._inexact = set()
         return self._destination.commit(state)
 
     def _end_rows(self, table: Table, before: datetime | None = None) -> None:
-        at = _whole_milliseconds(self._time())
-        self._destination.truncate(table, at=at, before=before)
-        self._synced = max(self._synced, at + MILLISECOND)  # in history mode the next version starts after this end
+        self._destination.truncate(table, at=_whole_milliseconds(self._time()), before=before)
 
     def _time(self) -> datetime:
         """Give the time for `_fivetran_synced`, which never goes back although clocks do."""
@@ -111,13 +129,9 @@ class Loader:
         return self._synced
 
     def _versions(self, operations: TypedOperations, table: Table) -> Batch:
-        now = self._time()
-        start = _whole_milliseconds(now)
         keys = pa.table({name: operations.columns[name].array for name in table.key})
-        active = self._destination.active_versions(table, keys.group_by(list(table.key)).aggregate([]))
-        batch, last = versions(operations, table, active, start)
-        self._synced = max(now, last + MILLISECOND)
-        return batch
+        newest = self._destination.newest_versions(table, keys.group_by(list(table.key)).aggregate([]))
+        return versions(operations, table, newest, _whole_milliseconds(self._time()))
 
     def _table(self, source: SourceTable) -> Table | None:
         key = (source.target.schema, source.target.name)
@@ -173,8 +187,25 @@ class Loader:
         foretold = self._foretold.setdefault((target.schema, target.name), {})
         for name, kind in kinds.items():
             if kind is not None:
-                foretold[name] = promote(foretold.get(name, kind), kind)
+                foretold[name] = self._promoted(target, name, foretold.get(name, kind), kind)
         return foretold
+
+    def _note_inexact(self, target: Table, columns: Mapping[str, Column]) -> None:
+        """Keep until the commit which columns were given an integer that no float equals.
+
+        A later row may have overwritten it when a float comes: whether they share a batch is chance, and the type
+        must not depend on it.
+        """
+        for name, column in columns.items():
+            if column.kind == _LONG:
+                ends = pc.min_max(column.array).as_py()
+                if ends["min"] is not None and max(-ends["min"], ends["max"]) > LARGEST_EXACT_INTEGER:
+                    self._inexact.add((target.schema, target.name, name))
+
+    def _promoted(self, target: Table, name: str, known: ColumnType, kind: ColumnType) -> ColumnType:
+        wider = promote(known, kind)
+        loses = wider.name == DOUBLE and (target.schema, target.name, name) in self._inexact
+        return ColumnType(STRING) if loses else wider
 
     def _alter(self, table: Table, *, add: dict[str, ColumnType], retype: dict[str, ColumnType]) -> None:
         self._destination.alter_table(table, add=add, retype=retype)
@@ -194,7 +225,7 @@ class Loader:
         return table
 
     def _widened(self, table: Table, name: str, kind: ColumnType) -> ColumnType:
-        wider = promote(table.columns[name], kind)
+        wider = self._promoted(table, name, table.columns[name], kind)
         loses = wider.name == DOUBLE and not self._destination.holds(table, name, wider)
         return ColumnType(STRING) if loses else wider
 
@@ -223,8 +254,17 @@ class Loader:
                 array = cast(column.array, column.kind, table.columns[name])
             if name in table.key and pa.types.is_floating(array.type):
                 array = pc.add(array, pa.scalar(0.0, array.type))  # -0.0 becomes 0.0: they are one key
-            columns[name] = Column(array, table.columns[name])
+            columns[name] = Column(self._storable(table, name, array), table.columns[name])
         return replace(operations, columns=columns)
+
+    def _storable(self, table: Table, name: str, array: pa.Array) -> pa.Array:
+        """Take U+0000 out where the destination cannot hold it: here, so that keys are compared as they are stored."""
+        if self._destination.keeps_nul:
+            return array
+        without = without_nul(array, table.columns[name])
+        if without is not array:
+            self._warn(f"{table.name}.{name}: U+0000 was removed, which this destination cannot hold in text")
+        return without
 
 
 def _whole_milliseconds(time: datetime) -> datetime:

@@ -8,18 +8,36 @@ Promises  a wrong call raises here, in the author's own line, and changes nothin
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from headwater.errors import ConnectorError
 
 if TYPE_CHECKING:
     from headwater.file_upload import FileUpload
-    from headwater.stream import Stream
-
-_stream: Stream | None = None
 
 
-def attach(stream: Stream | None) -> None:
+class Receiver(Protocol):
+    """Where operations go while a connector runs: the stream of a sync, or that of a gRPC client."""
+
+    def upsert(self, table: str, data: Any, *, schema: str | None = None, file: FileUpload | None = None) -> None: ...
+
+    def update(self, table: str, data: Any, schema: str | None = None, file: FileUpload | None = None) -> None: ...
+
+    def delete(self, table: str, keys: Any, schema: str | None = None) -> None: ...
+
+    def truncate(self, table: str, schema: str | None = None) -> None: ...
+
+    def checkpoint(self, state: Any) -> None: ...
+
+    def warning(self, message: str) -> None: ...
+
+    def error(self, message: str, trace: str | None) -> None: ...
+
+
+_stream: Receiver | None = None
+
+
+def attach(stream: Receiver | None) -> None:
     """Let operations go to `stream` from now on; None when no sync runs.
 
     `upsert`, the one operation that comes a million times, is then the stream's own method: a call less.
@@ -29,7 +47,7 @@ def attach(stream: Stream | None) -> None:
     Operations.upsert = _upsert if stream is None else stream.upsert  # type: ignore[method-assign]  # the class is what authors import
 
 
-def _running() -> Stream:
+def _running() -> Receiver:
     if _stream is None:
         raise ConnectorError(
             "no sync is running, so this operation has nowhere to go",
@@ -97,6 +115,19 @@ class Operations:
 
 
 _upsert = Operations.upsert
+
+
+def check_names(schema: object, table: object) -> None:
+    """Refuse wrong names as the original does (rules A-30, A-31)."""
+    if not isinstance(table, str):
+        raise TypeError(f"Table name must be a string, got {type(table).__name__}")
+    if not table.strip():
+        raise ValueError("Table name must be a non-empty string")
+    if schema is not None:
+        if not isinstance(schema, str):
+            raise TypeError(f"'schema' must be a string, got {type(schema).__name__}")
+        if not schema.strip():
+            raise ValueError("'schema' must be a non-empty string")
 
 
 def _text(message: object) -> str:

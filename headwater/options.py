@@ -26,6 +26,7 @@ class Options:
     naming        FIVETRAN or SOURCE
     strict        coerce exactly as fivetran-connector-sdk 2.13.1
     memory_mb     what the destination may use while it merges, in megabytes
+    retries       how often in a row, without a checkpoint between, a sync that lost its destination is tried again
     tables        by table name, in the connector's or the destination's spelling
     other_tables  what holds for a table that `tables` does not name
     remarks       say what Fivetran's own SDK would do otherwise with a value
@@ -36,6 +37,7 @@ class Options:
     naming: str = "FIVETRAN"
     strict: bool = False
     memory_mb: int = 400
+    retries: int = 5
     tables: Mapping[str, TableOptions] = field(default_factory=dict)
     other_tables: TableOptions = field(default_factory=TableOptions)
     remarks: bool = True
@@ -84,6 +86,8 @@ def check_values(values: Mapping[str, Any], file: str) -> None:
         raise ConfigurationError(f"{file}: schema is {schema!r}, which belongs to the database or to headwater")
     if memory_mb < 1:
         raise ConfigurationError(f"{file}: memory_mb is {memory_mb}; use 1 or more")
+    if (retries := values.get("retries", default.retries)) < 0:
+        raise ConfigurationError(f"{file}: retries is {retries}; use 0 or more")
 
 
 _OPTIONS: dict[str, type] = {
@@ -92,6 +96,7 @@ _OPTIONS: dict[str, type] = {
     "naming": str,
     "strict": bool,
     "memory_mb": int,
+    "retries": int,
     "tables": dict,
 }
 _TABLE_OPTIONS: dict[str, type] = {

@@ -5,9 +5,12 @@ from __future__ import annotations
 import threading
 from collections import deque
 from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Generic, Protocol, TypeVar
 
 from headwater.batch import TypedOperations
 from headwater.schema import SourceTable
+from headwater.types.names import ColumnType
 
 QUEUED_BYTES = 96_000_000
 
@@ -23,10 +26,32 @@ class Rows:
 
 @dataclass(slots=True)
 class Truncate:
-    """Every row of the table that came before is to be marked as deleted."""
+    """Every row of the table that came before is to be marked as deleted.
+
+    before  only the rows that were stamped earlier
+    """
 
     source: SourceTable
+    before: datetime | None = None
     nbytes: int = 0
+
+
+@dataclass(slots=True)
+class Declaration:
+    """A table is to be there, with these columns, whether a row comes or not."""
+
+    source: SourceTable
+    columns: dict[str, ColumnType]
+    nbytes: int = 0
+
+
+@dataclass(slots=True)
+class Mark:
+    """A moment is asked for: rows that came before are stamped earlier, those that come later are not."""
+
+    at: datetime | None = None
+    nbytes: int = 0
+    done: threading.Event = field(default_factory=threading.Event)
 
 
 @dataclass(slots=True)
@@ -38,21 +63,28 @@ class Checkpoint:
     done: threading.Event = field(default_factory=threading.Event)
 
 
-Item = Rows | Truncate | Checkpoint
+Item = Rows | Truncate | Declaration | Mark | Checkpoint
 
 
-class Outbox:
+class _Queued(Protocol):
+    nbytes: int
+
+
+Queued = TypeVar("Queued", bound=_Queued)
+
+
+class Outbox(Generic[Queued]):
     """What authors have emitted and the loading thread has not taken yet, in order."""
 
     def __init__(self, limit: int = QUEUED_BYTES) -> None:
         self._limit = limit
-        self._items: deque[Item] = deque()
+        self._items: deque[Queued] = deque()
         self._bytes = 0
         self._closed = False
         self._failure: BaseException | None = None
         self._changed = threading.Condition()
 
-    def put(self, item: Item) -> None:
+    def put(self, item: Queued) -> None:
         """Hand over an item; waits while the loading thread is behind.
 
         Errors: the failure of the loading thread, if it has failed.
@@ -65,7 +97,7 @@ class Outbox:
             self._bytes += item.nbytes
             self._changed.notify_all()
 
-    def get(self) -> Item | None:
+    def get(self) -> Queued | None:
         """Take the next item; None when there will be no more."""
         with self._changed:
             while not self._items and not self._closed and self._failure is None:
@@ -84,12 +116,12 @@ class Outbox:
             self._changed.notify_all()
 
     def fail(self, error: BaseException) -> None:
-        """End both sides: every later `put` raises `error`, and whoever waits for a checkpoint is woken."""
+        """End both sides: every later `put` raises `error`, and whoever waits for a checkpoint or a mark is woken."""
         with self._changed:
             if self._failure is None:
                 self._failure = error
             for item in self._items:
-                if isinstance(item, Checkpoint):
+                if isinstance(item, Checkpoint | Mark):
                     item.done.set()
             self._items.clear()
             self._bytes = 0

@@ -26,6 +26,7 @@ class Project:
 
     def __init__(self, path: Path) -> None:
         self.path = path.resolve()
+        self._modules_before: frozenset[str] | None = None
         if not self.path.is_dir():
             raise ConfigurationError(f"{path} is not a folder", hint="Name the folder that holds connector.py.")
 
@@ -39,13 +40,17 @@ class Project:
         return self.files / "state.json"
 
     def load_connector(self) -> Connector:
-        """Import connector.py, the project's folder first on the path, and give its `connector` (rule A-05)."""
+        """Import connector.py, the project's folder first on the path, and give its `connector` (rule A-05).
+
+        It is imported anew each time, with all modules of the project: what an earlier attempt of a sync has kept in
+        them speaks of rows that may never have been committed.
+        """
         path = self.path / "connector.py"
         if not path.is_file():
             raise ConfigurationError(
                 f"{self.path} holds no connector.py", hint="Go into the project's folder, or name it."
             )
-        sys.path.insert(0, str(self.path))
+        self._forget_modules()
         spec = importlib.util.spec_from_file_location(MODULE, path)
         assert spec is not None and spec.loader is not None
         module = importlib.util.module_from_spec(spec)
@@ -59,13 +64,26 @@ class Project:
             )
         return connector
 
+    def _forget_modules(self) -> None:
+        if self._modules_before is None:
+            self._modules_before = frozenset(sys.modules)
+            sys.path.insert(0, str(self.path))
+        for name, module in list(sys.modules.items()):
+            if name not in self._modules_before and self._is_own(getattr(module, "__file__", None)):
+                del sys.modules[name]
+
+    def _is_own(self, file: str | None) -> bool:
+        """Say whether a module is the project's own, not that of a package installed into an environment inside it."""
+        return file is not None and Path(file).is_relative_to(self.path) and "site-packages" not in Path(file).parts
+
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Keep other syncs of this project out; the system lets go of the lock when the process dies.
 
         Errors: Busy, with the pid and start of the sync that holds it.
         """
-        self.files.mkdir(parents=True, exist_ok=True)
+        # Rows, state and history are nobody else's on this machine.
+        self.files.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = _lock(self.files / "sync.lock")
         try:
             holder = {"pid": os.getpid(), "started": datetime.now(UTC).isoformat(timespec="seconds")}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -56,7 +56,7 @@ class Runs:
         destination: going on from there would lose rows in silence. A refusal does not wear off: each try
         raises the destination's epoch by one, and what is expected of it as well.
         """
-        with closing(self._open()) as db, db:
+        with self._database() as db:
             row = db.execute(
                 "SELECT id, epoch, started FROM runs WHERE destination = ? ORDER BY id DESC LIMIT 1",
                 (self._destination,),
@@ -75,13 +75,19 @@ class Runs:
 
     def wrote_copy(self) -> bool:
         """Say whether the copy of the state is this destination's: nobody has synced, or the last sync went here."""
-        with closing(self._open()) as db:
+        with self._database() as db:
             row = db.execute("SELECT destination FROM runs ORDER BY id DESC LIMIT 1").fetchone()
         return row is None or row[0] == self._destination
 
+    def last_died(self) -> bool:
+        """Say whether the last sync ended without a word; asked while no other can run."""
+        with self._database() as db:
+            row = db.execute("SELECT status FROM runs ORDER BY id DESC LIMIT 1").fetchone()
+        return row is not None and row[0] == "running"
+
     def start(self, *, pid: int, epoch: int) -> int:
         """Record that a sync has begun; give its id."""
-        with closing(self._open()) as db, db:
+        with self._database() as db:
             db.execute("UPDATE runs SET status = 'died' WHERE status = 'running'")
             cursor = db.execute(
                 "INSERT INTO runs (started, pid, status, destination, epoch) VALUES (?, ?, 'running', ?, ?)",
@@ -95,7 +101,7 @@ class Runs:
 
         details  `counts`, `rows`, `warnings` and `error`, secrets already removed
         """
-        with closing(self._open()) as db, db:
+        with self._database() as db:
             db.execute(
                 "UPDATE runs SET ended = ?, status = ?, seconds = ?, state_bytes = ?, counts = ?, rows = ?, "
                 "warnings = ?, error = ? WHERE id = ?",
@@ -109,24 +115,29 @@ class Runs:
         """List the syncs, newest first."""
         if not self._path.exists():
             return []
-        with closing(self._open()) as db:
+        with self._database() as db:
             rows = db.execute(
                 "SELECT id, started, ended, status, seconds, counts, rows, warnings, state_bytes, error "
                 "FROM runs ORDER BY id DESC"
             ).fetchall()
         return [_run(*row) for row in rows]
 
-    def _open(self) -> sqlite3.Connection:
+    @contextmanager
+    def _database(self) -> Iterator[sqlite3.Connection]:
+        """Open the history for one transaction.
+
+        Errors: DestinationError when it cannot be read or written, as on a full disk.
+        """
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            db = sqlite3.connect(self._path, timeout=10)
-            db.execute(_TABLE)
+            with closing(sqlite3.connect(self._path, timeout=10)) as db, db:
+                db.execute(_TABLE)
+                yield db
         except (sqlite3.Error, OSError) as error:
             raise DestinationError(
                 f"{self._path} cannot be used: {error}",
                 hint="It holds only the history of syncs: you may delete it.",
             ) from error
-        return db
 
 
 def _run(

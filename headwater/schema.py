@@ -23,6 +23,7 @@ from headwater.types.names import (
     UTC_DATETIME,
     ColumnType,
     decimal_type,
+    promote,
 )
 
 Mode = Literal["soft_delete", "live", "history"]
@@ -46,6 +47,10 @@ SYSTEM_COLUMNS: dict[Mode, dict[str, ColumnType]] = {
         END: ColumnType(UTC_DATETIME),
     },
 }
+
+
+# Connectors send these all the same, with what the runtime writes anyway.
+_LEFT_OUT = frozenset({SYNCED, DELETED})
 
 
 @dataclass(slots=True)
@@ -216,6 +221,8 @@ class SourceTable:
     declared  destination name to declared type
     blocked   destination names whose values are dropped
     hashed    destination names whose values are replaced by their hash
+    left_out  destination names that the runtime writes itself, although the connector may send them
+    says_deleted  whether its rows say `_fivetran_deleted` themselves
     """
 
     def __init__(
@@ -231,6 +238,8 @@ class SourceTable:
         self.dropped = options.blocked
         self.blocked = options.destination_names(options.blocked_columns, naming)
         self.hashed = options.destination_names(options.hashed_columns, naming)
+        self.left_out = _LEFT_OUT & SYSTEM_COLUMNS[target.mode].keys()
+        self.says_deleted = False
         self.has_key = target.key != (ROW_ID,)
         self._naming = naming
         self._warn = warn
@@ -254,7 +263,11 @@ class SourceTable:
         if not raw.strip():
             raise RowError(f"{self}: a column name must not be empty")
         name = self._naming.column(raw)
-        if name in SYSTEM_COLUMNS[self.target.mode] or (name == ROW_ID and self.has_key):
+        if name in self.left_out:
+            self.says_deleted |= name == DELETED
+            effect = "a row in which it is true is marked deleted" if name == DELETED else "other values are left out"
+            self._warn(f"{self}: the runtime writes the column {name} itself: {effect}")
+        elif name in SYSTEM_COLUMNS[self.target.mode] or (name == ROW_ID and self.has_key):
             raise RowError(
                 f"{self}: Ambiguous column name {raw}: the runtime writes a column of this name",
                 hint="Rename the key before the operation.",
@@ -267,6 +280,23 @@ class SourceTable:
             )
         self._names[raw] = name
         return name
+
+    def redeclare(self, later: SourceTable) -> None:
+        """Take the types that a later declaration gives; columns it does not name stay as they are.
+
+        Errors: SchemaError when it has another primary key.
+        """
+        if later.target.key != self.target.key:
+            raise SchemaError(
+                f"{self}: the primary key is now {', '.join(later.target.key)}, "
+                f"but rows have come with {', '.join(self.target.key)}"
+            )
+        # Replaced, not changed: the loading thread reads them at the same time.
+        self.declared = {**self.declared, **later.declared}
+        columns = {
+            name: promote(self.target.columns.get(name, kind), kind) for name, kind in later.target.columns.items()
+        }
+        self.target.columns = {**self.target.columns, **columns}
 
     def knows(self, column: str) -> bool:
         """Say whether a column of this name, in either spelling, was declared or has come."""
@@ -302,11 +332,13 @@ class Catalog:
         destination_schema: str,
         naming: Naming,
         options: Mapping[str, TableOptions] | None = None,
+        other_options: TableOptions | None = None,
         warn: Callable[[str], None],
     ) -> None:
         self._destination_schema = destination_schema
         self._naming = naming
         self._options = options or {}
+        self._other_options = other_options or TableOptions()
         self._warn = warn
         self._by_target: dict[tuple[str, str], SourceTable] = {}
         self._raw_of: dict[tuple[str, str], tuple[str | None, str]] = {}
@@ -314,7 +346,7 @@ class Catalog:
         self._declares = bool(declared)
         self._exactly = {(entry.schema, entry.table): entry.columns for entry in declared}
         for entry in declared:
-            self._open(entry, from_schema=True)
+            self._open(entry)
 
     @property
     def tables(self) -> list[SourceTable]:
@@ -334,9 +366,25 @@ class Catalog:
                     f"the table {name!r} is not in schema(), which declares other tables; "
                     "it is made from the rows as they come: check the spelling"
                 )
-            return self._open(DeclaredTable(table=name, schema=schema), from_schema=False)
+            return self._open(DeclaredTable(table=name, schema=schema))
         self._notice_merge(key, schema, name)
         return found
+
+    def declare(self, entry: DeclaredTable) -> SourceTable:
+        """Take an entry that came while the sync runs: a new table, or other columns and types of a known one.
+
+        Errors: SchemaError for another primary key than before, or a name that is another table's here.
+        """
+        key = self._target_name(entry.schema, entry.table)
+        if self._raw_of.get(key) != (entry.schema, entry.table):
+            return self._open(entry)
+        known = self._by_target[key]
+        option = entry.table if entry.table in self._options else key[1]
+        known.redeclare(_source_table(key, entry, self._options_of(option), self._naming, self._warn))
+        return known
+
+    def _options_of(self, option: str) -> TableOptions:
+        return self._options.get(option, self._other_options)
 
     def unmet_options(self) -> list[str]:
         """List what the project's options name and no table or column of this sync was called."""
@@ -363,7 +411,7 @@ class Catalog:
                 "their rows go into one table"
             )
 
-    def _open(self, entry: DeclaredTable, *, from_schema: bool) -> SourceTable:
+    def _open(self, entry: DeclaredTable) -> SourceTable:
         key = self._target_name(entry.schema, entry.table)
         if key in self._by_target:
             self._notice_merge(key, entry.schema, entry.table)
@@ -373,8 +421,7 @@ class Catalog:
             )
         self._raw_of[key] = (entry.schema, entry.table)
         option = entry.table if entry.table in self._options else key[1]
-        options = self._options.get(option, TableOptions())
-        source = _source_table(key, entry, options, self._naming, self._warn)
+        source = _source_table(key, entry, self._options_of(option), self._naming, self._warn)
         self._by_option[option] = source
         self._by_target[key] = source
         return source
@@ -400,6 +447,8 @@ def _source_table(
                 f"{entry.table}: the primary-key column {column} cannot be blocked",
                 hint="Hash it instead: hashed_columns in headwater.toml.",
             )
+    left_out = _LEFT_OUT & SYSTEM_COLUMNS[options.mode].keys()
+    declared = {column: kind for column, kind in declared.items() if column not in left_out}
     reserved = SYSTEM_COLUMNS[options.mode].keys() | ({ROW_ID} if entry.primary_key else set())
     for column in [*(row_key if entry.primary_key else ()), *declared]:
         if column in reserved:

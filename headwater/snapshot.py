@@ -46,12 +46,16 @@ class StrictCoercion:
     """
 
     def __init__(self, declared: Mapping[str, ColumnType]) -> None:
-        self._declared = declared
+        self.declared = declared
 
     def __call__(self, row: Mapping[str, Any]) -> dict[str, Any]:
         return {raw: None if value is None else self._coerced(raw, value) for raw, value in row.items()}
 
+    def typed(self, raw: str, value: object) -> tuple[ColumnType, Any]:
+        """Give a value, which is not None, as the wire has it, and its type there."""
+        declared = self.declared.get(raw)
+        return (declared, coerce.strict(declared, value)) if declared else infer.strict(value)
+
     def _coerced(self, raw: str, value: object) -> object:
-        declared = self._declared.get(raw)
-        kind, wire = (declared, coerce.strict(declared, value)) if declared else infer.strict(value)
+        kind, wire = self.typed(raw, value)
         return JsonText(wire) if kind.name == JSON else wire

@@ -10,14 +10,16 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from gc import is_tracked
 from typing import TYPE_CHECKING, Any
 
 from headwater.batch import DELETE, UPDATE, UPSERT, Chunk, TypedOperations, Typist
 from headwater.buffer import Buffer, Layout
 from headwater.errors import ConnectorError, HeadwaterError, RowError
-from headwater.outbox import Checkpoint, Outbox, Rows, Truncate
-from headwater.schema import FILE_PATH, Catalog, SourceTable
+from headwater.operations import check_names
+from headwater.outbox import Checkpoint, Declaration, Item, Mark, Outbox, Rows, Truncate
+from headwater.schema import FILE_PATH, Catalog, DeclaredTable, SourceTable
 from headwater.snapshot import StrictCoercion
 from headwater.state import MAX_STATE_BYTES, WARN_STATE_BYTES, dump_state
 
@@ -48,10 +50,11 @@ class Stream:
     def __init__(
         self,
         catalog: Catalog,
-        outbox: Outbox,
+        outbox: Outbox[Item],
         *,
         warn: Callable[[str], None],
         strict: bool = False,
+        remarks: bool = True,
         files: FileStore | None = None,
         max_rows: int | None = None,
         max_seconds: float | None = None,
@@ -61,6 +64,7 @@ class Stream:
         self._outbox = outbox
         self._warn = warn
         self._strict = strict
+        self._remarks = remarks
         self._files = files
         self._max_rows = max_rows
         self._deadline = None if max_seconds is None else clock() + max_seconds
@@ -117,13 +121,37 @@ class Stream:
             if buffer.append(DELETE, buffer.take(row)):
                 self._look(buffer)
 
-    def truncate(self, table: str, schema: str | None = None) -> None:
+    def truncate(self, table: str, schema: str | None = None, *, before: datetime | None = None) -> None:
+        """See `Operations.truncate`; `before`, a moment that `mark` gave, spares the rows that came after it."""
         with self._lock:
             buffer = self._buffer(schema, table)
             self._flush(buffer)
             self.calls["truncates"] += 1
             if not buffer.source.dropped:
-                self._outbox.put(Truncate(buffer.source))
+                self._outbox.put(Truncate(buffer.source, before))
+
+    def declare(self, entry: DeclaredTable) -> SourceTable:
+        """Take a declaration while the sync runs: a new table, or other columns and types for the rows to come."""
+        with self._lock:
+            self._require_open()
+            buffer = self._buffers.get((entry.schema, entry.table))
+            if buffer is not None:
+                self._flush(buffer)
+            source = self._catalog.declare(entry)
+            if not source.dropped:
+                self._outbox.put(Declaration(source, dict(source.target.columns)))
+            return source
+
+    def mark(self, table: str, schema: str | None = None) -> datetime:
+        """Give a moment: `_fivetran_synced` is earlier in the table's rows so far, and not in those to come."""
+        with self._lock:
+            self._flush(self._buffer(schema, table))
+            ticket = Mark()
+            self._outbox.put(ticket)
+        ticket.done.wait()
+        self._outbox.raise_failure()
+        assert ticket.at is not None
+        return ticket.at
 
     def checkpoint(self, state: Any) -> None:
         text = dump_state(state)
@@ -194,7 +222,7 @@ class Stream:
 
     def _buffer(self, schema: str | None, table: str) -> Buffer:
         self._require_open()
-        _check_names(schema, table)
+        check_names(schema, table)
         buffer = self._buffers.get((schema, table))
         return self._open_buffer(schema, table) if buffer is None else buffer
 
@@ -203,14 +231,16 @@ class Stream:
         buffer = self._by_source.get(id(source))
         if buffer is None:
             coercion = StrictCoercion(self._catalog.declared_exactly(schema, table)) if self._strict else None
-            buffer = Buffer(source, Typist(source, strict=self._strict, warn=self._warn), coercion)
+            buffer = Buffer(
+                source, Typist(source, strict=self._strict, warn=self._warn, remarks=self._remarks), coercion
+            )
             self._by_source[id(source)] = buffer
         self._buffers[schema, table] = buffer
         return buffer
 
     def _upsert_the_long_way(self, table: str, data: Any, schema: str | None, file: FileUpload | None) -> None:
         buffer = self._buffer(schema, table)
-        if _is_frame(data):
+        if is_frame(data):
             if file is not None:
                 raise RowError(f"{buffer.source}: a file goes with one row, not with a table of rows")
             self._upsert_frame(buffer, data)
@@ -255,7 +285,7 @@ class Stream:
 
     def _upsert_frame(self, buffer: Buffer, data: Any) -> None:
         self._flush(buffer)
-        table = _arrow_table(data)
+        table = arrow_table(data)
         self.calls["upserts"] += table.num_rows
         if buffer.source.dropped:
             return
@@ -291,19 +321,6 @@ class Stream:
             raise EndOfSync
 
 
-def _check_names(schema: object, table: object) -> None:
-    """Refuse wrong names as the original does (rules A-30, A-31)."""
-    if not isinstance(table, str):
-        raise TypeError(f"Table name must be a string, got {type(table).__name__}")
-    if not table.strip():
-        raise ValueError("Table name must be a non-empty string")
-    if schema is not None:
-        if not isinstance(schema, str):
-            raise TypeError(f"'schema' must be a string, got {type(schema).__name__}")
-        if not schema.strip():
-            raise ValueError("'schema' must be a non-empty string")
-
-
 def _mapping(source: SourceTable, data: Any) -> Mapping[str, Any]:
     """Copy one row; anything with `items()` counts (rule A-33)."""
     if not hasattr(data, "items"):
@@ -313,11 +330,13 @@ def _mapping(source: SourceTable, data: Any) -> Mapping[str, Any]:
     return dict(data.items())
 
 
-def _is_frame(data: Any) -> bool:
+def is_frame(data: Any) -> bool:
+    """Whether an author passed a whole table instead of a row."""
     return hasattr(data, "__arrow_c_stream__") or hasattr(data, "__arrow_c_array__")
 
 
-def _arrow_table(data: Any) -> Any:
+def arrow_table(data: Any) -> Any:
+    """Give a whole table as Arrow has it; the index of a pandas DataFrame is left out."""
     import pyarrow as pa
 
     if type(data).__module__.partition(".")[0] == "pandas":

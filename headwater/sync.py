@@ -14,12 +14,14 @@ from typing import Literal, Protocol
 from headwater import operations
 from headwater.connector import Connector
 from headwater.destinations.abc import Destination
+from headwater.errors import ConnectorError
 from headwater.file_upload import FileStore
 from headwater.load import Loader
 from headwater.log import Logging
+from headwater.memory import require_memory
 from headwater.naming import naming
 from headwater.options import Options
-from headwater.outbox import Checkpoint, Outbox, Rows, Truncate
+from headwater.outbox import Checkpoint, Declaration, Item, Mark, Outbox, Rows, Truncate
 from headwater.schema import Catalog, Table, read_declaration
 from headwater.state import Commit, load_state
 from headwater.stream import EndOfSync, Stream
@@ -45,8 +47,10 @@ class Reporter(Protocol):
 class Progress:
     """Where a sync stands.
 
-    calls  operations by kind, rows of Arrow tables counted one by one
-    rows   rows handed to the destination, by table
+    calls     operations by kind, rows of Arrow tables counted one by one
+    rows      rows handed to the destination, by table
+    since     rows that are stamped from then on came in this sync
+    warnings  each text once, in order
     """
 
     started: float
@@ -56,17 +60,36 @@ class Progress:
     commits: int = 0
     last_commit: float | None = None
     state: str = "{}"
+    since: datetime | None = None
+    warnings: dict[str, None] = field(default_factory=dict)
+
+    def warn(self, message: str) -> None:
+        """Log a warning, each text once."""
+        if message not in self.warnings:
+            self.warnings[message] = None
+            Logging.warning(message)
 
 
 @dataclass(slots=True)
 class Result:
-    """How a sync ended, and what it failed with."""
+    """How a sync ended, and what it failed with.
+
+    of_destination  the error came up while loading, not in the connector's code
+    """
 
     status: Status
     seconds: float
     progress: Progress
-    warnings: list[str]
     error: BaseException | None = None
+    of_destination: bool = False
+
+    @property
+    def warnings(self) -> list[str]:
+        return list(self.progress.warnings)
+
+    def ended_by(self, error: BaseException, status: Status) -> Result:
+        """Give the result of a sync that ended after this, before it could be tried again."""
+        return Result(status, time.monotonic() - self.progress.started, self.progress, error, of_destination=True)
 
     @property
     def did_nothing(self) -> bool:
@@ -87,6 +110,7 @@ class Sync:
     state        JSON text of the state `update` is given
     after        the time of the destination's last commit
     full_resync  at the end, mark the rows that were not sent as deleted
+    progress     of the attempts before, which this one goes on with
     """
 
     def __init__(
@@ -102,7 +126,10 @@ class Sync:
         after: datetime | None = None,
         full_resync: bool = False,
         files: FileStore | None = None,
+        progress: Progress | None = None,
     ) -> None:
+        self.progress = progress or Progress(time.monotonic())
+        self.progress.state = state
         self._connector = connector
         self._configuration = dict(configuration)
         self._options = options
@@ -111,19 +138,24 @@ class Sync:
         self._limits = limits or Limits()
         self._full_resync = full_resync
         self._files = files
-        self._outbox = Outbox()
+        self._outbox: Outbox[Item] = Outbox()
         self._loader = Loader(
-            destination, now=lambda: datetime.now(UTC), after=after, changed=self._table_changed, remake=full_resync
+            destination,
+            now=lambda: datetime.now(UTC),
+            after=after,
+            changed=self._table_changed,
+            warn=self.progress.warn,
+            since=self.progress.since,
+            remake=full_resync,
         )
+        self.progress.since = self._loader.since
         self._author_error: BaseException | None = None
         self._load_error: BaseException | None = None
         self._author_done = threading.Event()
         self._ended_early = False
         self._pending = False  # whether anything came since the last commit
-        self._warned: dict[str, None] = {}
         self._catalog: Catalog | None = None
         self._stream: Stream | None = None
-        self.progress = Progress(time.monotonic(), state=state)
 
     def run(self) -> Result:
         """Run the connector to its end; the destination then stands as the last commit left it.
@@ -132,33 +164,45 @@ class Sync:
         """
         try:
             catalog = self._catalog = self._read_schema()
-            self._loader.create_declared(catalog)
         except (KeyboardInterrupt, Interrupted) as error:
             return self._result("interrupted", error)
         except BaseException as error:  # noqa: BLE001 - schema() is the author's code: any error is the result
             return self._result("failed", error)
+        try:
+            self._loader.create_declared(catalog)
+        except (KeyboardInterrupt, Interrupted) as error:
+            return self._result("interrupted", error)
+        except Exception as error:  # noqa: BLE001 - a destination's error is the result
+            return self._result("failed", error, of_destination=True)
         stream = self._stream = Stream(
             catalog,
             self._outbox,
-            warn=self._warn,
+            warn=self.progress.warn,
             strict=self._options.strict,
+            remarks=self._options.remarks,
             files=self._files,
             max_rows=self._limits.max_rows,
-            max_seconds=self._limits.max_seconds,
+            max_seconds=self._seconds_left(),
         )
+        stream.calls.update(self.progress.calls)
         self.progress.calls = stream.calls
         with _attached(stream):
             return self._run_threads(stream)
 
+    def _seconds_left(self) -> float | None:
+        most = self._limits.max_seconds
+        return None if most is None else max(0.0, most - (time.monotonic() - self.progress.started))
+
     def _read_schema(self) -> Catalog:
         schema = self._connector.schema_method
-        entries = read_declaration(schema(dict(self._configuration)), warn=self._warn) if schema else []
+        entries = read_declaration(schema(dict(self._configuration)), warn=self.progress.warn) if schema else []
         return Catalog(
             entries,
             destination_schema=self._options.schema,
             naming=naming(self._options.naming),
             options=self._options.tables,
-            warn=self._warn,
+            other_options=self._options.other_tables,
+            warn=self.progress.warn,
         )
 
     def _run_threads(self, stream: Stream) -> Result:
@@ -168,8 +212,13 @@ class Sync:
         author.start()
         try:
             while not self._author_done.wait(0.1):
+                require_memory()
                 self._reporter.progress(self.progress)
             loading.join()
+        except ConnectorError as error:
+            stream.stop(error)
+            loading.join()
+            return self._result("failed", error)
         except (KeyboardInterrupt, Interrupted) as error:
             stream.stop(Interrupted("the sync was interrupted"))
             loading.join()
@@ -179,13 +228,13 @@ class Sync:
     def _outcome(self) -> Result:
         error = self._load_error or self._author_error
         if error is not None:
-            return self._result("failed", error)
+            return self._result("failed", error, of_destination=self._load_error is not None)
         try:
             self._commit_what_is_left()
         except (KeyboardInterrupt, Interrupted) as interruption:
             return self._result("interrupted", interruption)
         except Exception as failure:  # noqa: BLE001 - a destination's error is the result
-            return self._result("failed", failure)
+            return self._result("failed", failure, of_destination=True)
         return self._result("succeeded")
 
     def _commit_what_is_left(self) -> None:
@@ -194,12 +243,18 @@ class Sync:
         if self._ended_early:
             return
         for unmet in self._catalog.unmet_options():
-            self._warn(f"headwater.toml: {unmet}: nothing of this name came in this sync; check the spelling")
+            self.progress.warn(f"headwater.toml: {unmet}: nothing of this name came in this sync; check the spelling")
         if self._full_resync:
             self._loader.end_missing(self._catalog)
             self._pending = True
         if self._pending or not self.progress.commits:
             self._commit(self.progress.state)
+
+    @property
+    def stream(self) -> Stream:
+        """The stream of the sync that runs, for what goes beyond an author's operations."""
+        assert self._stream is not None
+        return self._stream
 
     # --- the author's thread
 
@@ -233,12 +288,18 @@ class Sync:
                     finally:
                         item.done.set()
                     continue
+                if isinstance(item, Mark):
+                    item.at = self._loader.mark()
+                    item.done.set()
+                    continue
                 self._pending = True
                 if isinstance(item, Rows):
                     self._loader.rows(item)
                     self.progress.rows[item.source.target.name] += item.operations.count
                 elif isinstance(item, Truncate):
                     self._loader.truncate(item)
+                elif isinstance(item, Declaration):
+                    self._loader.declare(item.source, item.columns)
         except BaseException as error:  # noqa: BLE001 - the top of a thread: whatever it is, it is the result
             self._load_error = error
             if self._stream is not None:
@@ -256,19 +317,11 @@ class Sync:
         self.progress.schema_changes += 1
         self._reporter.table_changed(table)
 
-    # --- warnings and the result
-
-    def _warn(self, message: str) -> None:
-        """Log a warning, each text once."""
-        if message not in self._warned:
-            self._warned[message] = None
-            Logging.warning(message)
-
-    def _result(self, status: Status, error: BaseException | None = None) -> Result:
+    def _result(self, status: Status, error: BaseException | None = None, *, of_destination: bool = False) -> Result:
         seconds = time.monotonic() - self.progress.started
         if self._stream is not None:
             self._stream.count_what_is_left()
-        return Result(status, seconds, self.progress, list(self._warned), error)
+        return Result(status, seconds, self.progress, error, of_destination)
 
 
 @contextmanager

@@ -104,10 +104,43 @@ class PostgresServer:
         """Stop without waiting for anybody and without a checkpoint, as in a crash, and start again."""
         self._process.send_signal(signal.SIGQUIT)
         self._process.wait(timeout=START_SECONDS)
+        self._start_again()
+
+    def _start_again(self) -> None:
         process = self._started(self.port)
         if process is None:
             raise RuntimeError(f"Postgres did not start again: {self._log()}")
         self._process = process
+
+    def backup(self, name: str) -> Path:
+        """Copy the running server with pg_basebackup, into a folder beside its own."""
+        folder = self._directory / name
+        _run(
+            self._programs / "pg_basebackup", "-h", "127.0.0.1", "-p", str(self.port), "-U", "tester",
+            "-D", folder, "--checkpoint=fast", "--no-sync",
+        )  # fmt: skip
+        return folder
+
+    def restore(self, backup: Path) -> None:
+        """Let the server be what it was when the backup was made."""
+        self.stop()
+        shutil.rmtree(self._data)
+        backup.rename(self._data)
+        self._start_again()
+
+    def require_tls(self, certificate: bytes, key: bytes) -> None:
+        """Let clients in over TLS only, with this certificate, PEM, from now on."""
+        for name, content in (("server.crt", certificate), ("server.key", key)):
+            path = self._data / name
+            path.write_bytes(content)
+            path.chmod(0o600)
+            _own(path)
+        rules = self._data / "pg_hba.conf"
+        rules.write_text(rules.read_text().replace("\nhost ", "\nhostssl "))
+        with (self._data / "postgresql.conf").open("a") as settings:
+            settings.write("ssl = on\n")
+        self.stop()
+        self._start_again()
 
     def stop(self) -> None:
         self._process.send_signal(signal.SIGINT)  # Postgres' fast shutdown; SIGTERM waits for open connections

@@ -10,7 +10,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 
 import headwater
-from headwater import configuration_form, connector, file_upload, form_field, log, operations
+from headwater import authoring, configuration_form, file_upload, form_field, log, operations
 
 NAME = "fivetran_connector_sdk"
 
@@ -22,7 +22,7 @@ _MODULES: dict[str, ModuleType] = {
     f"{NAME}.form_field": form_field,
     f"{NAME}.configuration_form": configuration_form,
     f"{NAME}.file_upload": file_upload,
-    f"{NAME}.connector": connector,
+    f"{NAME}.connector": authoring,
 }
 
 

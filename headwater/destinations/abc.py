@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Protocol
 
 import pyarrow as pa
@@ -12,6 +14,22 @@ from headwater.batch import Batch
 from headwater.schema import Table
 from headwater.state import Commit
 from headwater.types.names import ColumnType
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a destination is told beside its URL.
+
+    folder      what a relative path in the URL starts from
+    connection  whose state is kept there
+    memory_mb   what the destination may use while it merges, in megabytes
+    run         names the run: one that lost the destination and comes again takes over from itself at once
+    """
+
+    folder: Path
+    connection: str
+    memory_mb: int
+    run: str
 
 
 class Destination(Protocol):
@@ -29,10 +47,16 @@ class Destination(Protocol):
     def folds_case(self) -> bool:
         """Whether names that differ only in case are the same name here."""
 
+    @property
+    def keeps_nul(self) -> bool:
+        """Whether text may hold U+0000, and JSON its escape; where not, the engine takes them out of every batch."""
+
     def open(self) -> tuple[int, Commit | None]:
         """Take the connection over, with a new epoch; give the epoch and the newest commit.
 
         From here on a commit of an older epoch is refused with `Fenced`.
+
+        Errors: Busy when another sync of the connection runs, by the destination's own clock.
         """
 
     def describe_table(self, schema: str, name: str) -> Table | None:
@@ -67,15 +91,18 @@ class Destination(Protocol):
     def truncate(self, table: Table, *, at: datetime, before: datetime | None = None) -> None:
         """Mark every row as deleted, `_fivetran_synced` unchanged; in live mode, remove them all.
 
-        at      when: in history mode the time at which the active versions end
+        at      when: in history mode the time at which the active versions end; one that starts later ends at its start
         before  only rows whose `_fivetran_synced` is earlier
         """
 
-    def active_versions(self, table: Table, keys: pa.Table) -> pa.Table:
-        """Read the active versions of these keys, all columns in the table's types (history mode)."""
+    def newest_versions(self, table: Table, keys: pa.Table) -> pa.Table:
+        """Read the version of each of these keys that starts last, active or ended (history mode).
+
+        All columns, in the table's types; keys that have no version are left out.
+        """
 
     def commit(self, state: str) -> Commit:
-        """Make everything since the last commit durable together with `state`.
+        """Make everything since the last commit durable together with `state`; the first commit of an epoch is its 1.
 
         Errors: Fenced when a newer epoch has begun.
         """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -14,63 +14,17 @@ import duckdb
 import pyarrow as pa
 
 from headwater.batch import Batch
+from headwater.destinations.abc import Settings
+from headwater.destinations.dialect import columns_from, columns_text, warn_of_dropped
 from headwater.destinations.duckdb_file import DatabaseFile, hint
+from headwater.destinations.duckdb_sql import DUCKDB, column_type, quote, schema_name, sql_type, table_name
 from headwater.destinations.highest_keys import HighestKeys
-from headwater.errors import DestinationError, Fenced, TransientError
-from headwater.schema import ACTIVE, DELETED, END, SYNCED, Mode, Table
+from headwater.errors import ConfigurationError, DestinationError, Fenced, TransientError
+from headwater.schema import ACTIVE, DELETED, END, START, SYNCED, Mode, Table
 from headwater.state import Commit
-from headwater.types.names import (
-    BINARY,
-    BOOLEAN,
-    DECIMAL,
-    DOUBLE,
-    FLOAT,
-    INT,
-    INTEGERS,
-    JSON,
-    LARGEST_EXACT_INTEGER,
-    LONG,
-    NAIVE_DATE,
-    NAIVE_DATETIME,
-    SHORT,
-    STRING,
-    UTC_DATETIME,
-    XML,
-    ColumnType,
-    decimal_type,
-)
-
-_TYPES = {
-    BOOLEAN: "BOOLEAN",
-    SHORT: "SMALLINT",
-    INT: "INTEGER",
-    LONG: "BIGINT",
-    FLOAT: "FLOAT",
-    DOUBLE: "DOUBLE",
-    NAIVE_DATE: "DATE",
-    NAIVE_DATETIME: "TIMESTAMP",
-    UTC_DATETIME: "TIMESTAMP WITH TIME ZONE",
-    BINARY: "BLOB",
-    XML: "VARCHAR",
-    STRING: "VARCHAR",
-    JSON: "VARCHAR",
-}
-_NAMES = {sql: name for name, sql in _TYPES.items() if name not in (XML, JSON)}
+from headwater.types.names import DOUBLE, INTEGERS, LARGEST_EXACT_INTEGER, UTC_DATETIME, ColumnType
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def quote(name: str) -> str:
-    """Write a name as a DuckDB identifier.
-
-    >>> quote('a"b')
-    '"a""b"'
-    """
-    return '"' + name.replace('"', '""') + '"'
-
-
-def sql_type(kind: ColumnType) -> str:
-    return f"DECIMAL({kind.precision},{kind.scale})" if kind.name == DECIMAL else _TYPES[kind.name]
 
 
 # The name by which SQL reads the Arrow table in hand: DuckDB looks for a variable of this name.
@@ -83,6 +37,16 @@ LONG_SEGMENT_BYTES = 128_000_000
 COPY_TRANSACTION_ROWS = 100_000
 
 
+def from_url(url: str, settings: Settings) -> DuckDB:
+    """Make a destination for `duckdb:PATH`."""
+    path = url.partition(":")[2].removeprefix("//")
+    if not path:
+        raise ConfigurationError(
+            f"destination: {url!r} names no file", hint="Use duckdb:PATH, relative to the project."
+        )
+    return DuckDB(settings.folder / path, connection=settings.connection, memory=settings.memory_mb * 1_000_000)
+
+
 class DuckDB:
     """One connection's tables in one DuckDB file.
 
@@ -92,6 +56,7 @@ class DuckDB:
     """
 
     folds_case = True
+    keeps_nul = True
 
     def __init__(self, path: Path, *, connection: str, memory: int = 400_000_000) -> None:
         self._path = path
@@ -223,14 +188,16 @@ class DuckDB:
             "SELECT key, mode, columns FROM _headwater.tables WHERE schema = ? AND name = ?", schema, name
         )
         if not found:
-            self._execute("DELETE FROM _headwater.tables WHERE schema = ? AND name = ?", schema, name)
+            if own:
+                warn_of_dropped(schema, name)
+                self._execute("DELETE FROM _headwater.tables WHERE schema = ? AND name = ?", schema, name)
             return None
         if not own:
             return self._adopt(schema, name, found)
         key, mode, columns = own[0]
-        recorded = {column: ColumnType(*kind) for column, kind in json.loads(columns).items()}
+        recorded = columns_from(columns)
         actual = {
-            column: recorded[column] if column in recorded and sql_type(recorded[column]) == kind else _named(kind)
+            column: recorded[column] if column in recorded and sql_type(recorded[column]) == kind else column_type(kind)
             for column, kind in found
         }
         return Table(schema, name, tuple(json.loads(key)), actual, mode)
@@ -247,7 +214,7 @@ class DuckDB:
                 f"{schema}.{name}: the table was not made by headwater and has no primary key",
                 hint="Rename or drop it, or load into another file.",
             )
-        columns = {column: _named(kind) for column, kind in found}
+        columns = {column: column_type(kind) for column, kind in found}
         mode: Mode = "soft_delete" if DELETED in columns else "live"
         table = Table(schema, name, tuple(keys[0][0]), columns, mode)
         missing = {SYNCED: ColumnType(UTC_DATETIME)} if SYNCED not in columns else {}
@@ -273,8 +240,8 @@ class DuckDB:
             )
         self._highest.created(table)
         columns = ", ".join(f"{quote(name)} {sql_type(kind)}" for name, kind in table.columns.items())
-        self._execute(f"CREATE SCHEMA IF NOT EXISTS {quote(table.schema)}")
-        self._execute(f"CREATE TABLE {_name(table)} ({columns})")
+        self._execute(f"CREATE SCHEMA IF NOT EXISTS {schema_name(table.schema)}")
+        self._execute(f"CREATE TABLE {table_name(table)} ({columns})")
         self._record(table)
 
     def drop_table(self, table: Table) -> None:
@@ -282,7 +249,7 @@ class DuckDB:
 
     def _drop(self, table: Table) -> None:
         self._highest.forget(table)
-        self._execute(f"DROP TABLE {_name(table)}")
+        self._execute(f"DROP TABLE {table_name(table)}")
         self._execute("DELETE FROM _headwater.tables WHERE schema = ? AND name = ?", table.schema, table.name)
 
     def alter_table(self, table: Table, *, add: Mapping[str, ColumnType], retype: Mapping[str, ColumnType]) -> None:
@@ -290,11 +257,12 @@ class DuckDB:
 
     def _alter(self, table: Table, add: Mapping[str, ColumnType], retype: Mapping[str, ColumnType]) -> None:
         for name, kind in add.items():
-            self._execute(f"ALTER TABLE {_name(table)} ADD COLUMN {quote(name)} {sql_type(kind)}")
+            self._execute(f"ALTER TABLE {table_name(table)} ADD COLUMN {quote(name)} {sql_type(kind)}")
         if retype.keys() & set(table.primary_key):
             self._highest.forget(table)
         for name, kind in retype.items():
-            self._retype(_name(table), quote(name), _converted(quote(name), table.columns[name], kind), sql_type(kind))
+            converted = DUCKDB.converted(quote(name), table.columns[name], kind)
+            self._retype(table_name(table), quote(name), converted, sql_type(kind))
         self._record(Table(table.schema, table.name, table.key, {**table.columns, **retype, **add}, table.mode))
 
     def _retype(self, table: str, column: str, converted: str, kind: str) -> None:
@@ -317,14 +285,13 @@ class DuckDB:
         if kind.name != DOUBLE or table.columns[column].name not in INTEGERS:
             return True
         lossy = f"{quote(column)} NOT BETWEEN {-LARGEST_EXACT_INTEGER} AND {LARGEST_EXACT_INTEGER}"
-        return self._fetch(f"SELECT count(*) FROM {_name(table)} WHERE {lossy}") == [(0,)]
+        return self._fetch(f"SELECT count(*) FROM {table_name(table)} WHERE {lossy}") == [(0,)]
 
     def _record(self, table: Table) -> None:
-        columns = {name: [kind.name, kind.precision, kind.scale] for name, kind in table.columns.items()}
         self._execute("DELETE FROM _headwater.tables WHERE schema = ? AND name = ?", table.schema, table.name)
         self._execute(
             "INSERT INTO _headwater.tables VALUES (?, ?, ?, ?, ?)",
-            table.schema, table.name, json.dumps(table.key), table.mode, json.dumps(columns),
+            table.schema, table.name, json.dumps(table.key), table.mode, columns_text(table),
         )  # fmt: skip
 
     # --- rows
@@ -335,18 +302,19 @@ class DuckDB:
         self._do(partial(self._write, _copy(table), batch), rows, nbytes)
 
     def _write(self, table: Table, batch: Batch) -> None:
-        name = _name(table)
+        name = table_name(table)
         self._open_file().expect_rows(max((part.num_rows for part in batch.parts), default=0))
         if batch.rows is not None:
             if not self._highest.all_beyond(table, batch.rows, partial(self._highest_key, table)):
                 self._delete(table, batch.rows)
-            columns = _list(batch.rows.column_names)
+            columns = DUCKDB.names(batch.rows.column_names)
             self._execute_with(batch.rows, f"INSERT INTO {name} ({columns}) SELECT {columns} FROM {_BATCH}")
         for part in batch.changes:
             changed = [column for column in part.column_names if column not in table.primary_key]
-            values = ", ".join(f"{quote(column)} = new.{quote(column)}" for column in changed)
-            same = _same(table.primary_key)
-            self._execute_with(part, f"UPDATE {name} AS old SET {values} FROM {_BATCH} AS new WHERE {same}")
+            same = DUCKDB.same_key(table.primary_key)
+            self._execute_with(
+                part, f"UPDATE {name} AS old SET {DUCKDB.assignments(changed)} FROM {_BATCH} AS batch WHERE {same}"
+            )
         if batch.deletes is not None:
             self._delete(table, batch.deletes)
 
@@ -355,13 +323,15 @@ class DuckDB:
         key = table.primary_key
         if len(key) == 1:  # half the time of a join, for a small batch
             which = f"{quote(key[0])} IN (SELECT {quote(key[0])} FROM {_BATCH})"
-            self._execute_with(rows, f"DELETE FROM {_name(table)} WHERE {which}")
+            self._execute_with(rows, f"DELETE FROM {table_name(table)} WHERE {which}")
         else:
-            self._execute_with(rows, f"DELETE FROM {_name(table)} AS old USING {_BATCH} AS new WHERE {_same(key)}")
+            self._execute_with(
+                rows, f"DELETE FROM {table_name(table)} AS old USING {_BATCH} AS batch WHERE {DUCKDB.same_key(key)}"
+            )
 
     def _highest_key(self, table: Table) -> object:
         column = quote(table.primary_key[0])
-        highest = self._select(f"SELECT max({column}) AS highest FROM {_name(table)}")["highest"][0].as_py()
+        highest = self._select(f"SELECT max({column}) AS highest FROM {table_name(table)}")["highest"][0].as_py()
         return highest.encode() if isinstance(highest, str) else highest
 
     def truncate(self, table: Table, *, at: datetime, before: datetime | None = None) -> None:
@@ -370,19 +340,20 @@ class DuckDB:
     def _truncate(self, table: Table, at: datetime, before: datetime | None) -> None:
         earlier, when = (f"AND {SYNCED} < ?", (before,)) if before else ("", ())
         if table.mode == "live":
-            self._execute(f"DELETE FROM {_name(table)} WHERE TRUE {earlier}", *when)
+            self._execute(f"DELETE FROM {table_name(table)} WHERE TRUE {earlier}", *when)
         elif table.mode == "history":
-            ended = f"UPDATE {_name(table)} SET {ACTIVE} = FALSE, {END} = ? WHERE {ACTIVE} {earlier}"
-            self._execute(ended, at, *when)
+            ended = f"{ACTIVE} = FALSE, {END} = greatest(?, {START})"
+            self._execute(f"UPDATE {table_name(table)} SET {ended} WHERE {ACTIVE} {earlier}", at, *when)
         else:
-            self._execute(f"UPDATE {_name(table)} SET {DELETED} = TRUE WHERE NOT {DELETED} {earlier}", *when)
+            self._execute(f"UPDATE {table_name(table)} SET {DELETED} = TRUE WHERE NOT {DELETED} {earlier}", *when)
 
-    def active_versions(self, table: Table, keys: pa.Table) -> pa.Table:
+    def newest_versions(self, table: Table, keys: pa.Table) -> pa.Table:
         self._begin()
-        columns = ", ".join(f"old.{quote(name)}" for name in table.columns)
-        active = f"WHERE old.{ACTIVE}"
+        columns, key = (", ".join(f"old.{quote(name)}" for name in names) for names in (table.columns, table.key))
         return self._select(
-            f"SELECT {columns} FROM {_name(table)} AS old JOIN {_BATCH} AS new ON {_same(table.key)} {active}", keys
+            f"SELECT {columns} FROM {table_name(table)} AS old JOIN {_BATCH} AS batch ON {DUCKDB.same_key(table.key)} "
+            f"QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY old.{START} DESC) = 1",
+            keys,
         )
 
     # --- DuckDB
@@ -444,49 +415,3 @@ class DuckDB:
 def _copy(table: Table) -> Table:
     """Copy a table: what is done again later must see it as it was."""
     return replace(table, columns=dict(table.columns))
-
-
-def _named(sql: str) -> ColumnType:
-    """Name the type of a column that headwater did not make; what has no counterpart counts as text."""
-    if sql.startswith("DECIMAL("):
-        precision, scale = sql[8:-1].split(",")
-        return decimal_type(int(precision), int(scale))
-    return ColumnType(_NAMES.get(sql, STRING))
-
-
-def _converted(column: str, kind: ColumnType, target: ColumnType) -> str:
-    """Write the SQL that gives a column's values as `target`; texts equal those of `types.text.as_text`."""
-    if target.name != STRING:
-        return f"CAST({column} AS {sql_type(target)})"
-    if kind.name in (FLOAT, DOUBLE):
-        return (
-            f"CASE WHEN isnan({column}) THEN 'NaN' WHEN isinf({column}) THEN "
-            f"CASE WHEN {column} > 0 THEN 'Infinity' ELSE '-Infinity' END "
-            f"ELSE regexp_replace(CAST({column} AS VARCHAR), '\\.0$', '') END"
-        )
-    if kind.name == UTC_DATETIME:
-        at_utc = f"({column} AT TIME ZONE 'UTC')"
-        return f"({_iso(at_utc)}) || 'Z'"
-    if kind.name == NAIVE_DATETIME:
-        return _iso(column)
-    if kind.name == BINARY:
-        return f"base64({column})"
-    return f"CAST({column} AS VARCHAR)"
-
-
-def _iso(column: str) -> str:
-    """Write a TIMESTAMP as Python does: 'T' between, and six digits of a second or none."""
-    whole, exact = (f"strftime({column}, '%Y-%m-%dT%H:%M:%S{rest}')" for rest in ("", ".%f"))
-    return f"CASE WHEN microsecond({column}) % 1000000 = 0 THEN {whole} ELSE {exact} END"
-
-
-def _name(table: Table) -> str:
-    return f"{quote(table.schema)}.{quote(table.name)}"
-
-
-def _list(names: Iterable[str]) -> str:
-    return ", ".join(map(quote, names))
-
-
-def _same(key: tuple[str, ...]) -> str:
-    return " AND ".join(f"old.{quote(name)} = new.{quote(name)}" for name in key)

@@ -7,6 +7,7 @@ checkpoint the copy takes the file's name. A reader and a crash see the old file
 
 from __future__ import annotations
 
+import glob
 import os
 import subprocess
 import uuid
@@ -154,9 +155,11 @@ def _copy_prefix(path: Path) -> str:
 
 
 def _remove_copies(path: Path) -> None:
-    """Remove copies that a dead process left; whoever holds the file's lock is alone here."""
-    for copy in path.parent.glob(f"{_copy_prefix(path)}*"):
-        copy.unlink(missing_ok=True)
+    """Remove what dead processes left, copies and first files; whoever holds the lock of the file is alone here."""
+    name = glob.escape(path.name)
+    for pattern in (f".{name}.copy-*", f".{name}.{'[0-9a-f]' * 32}*"):
+        for left in path.parent.glob(pattern):
+            left.unlink(missing_ok=True)
 
 
 def _create(path: Path) -> None:
@@ -168,13 +171,25 @@ def _create(path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with duckdb.connect(str(temporary)) as db:
             db.execute(f"BEGIN; {_OWN_TABLES} COMMIT; CHECKPOINT")
-        temporary.rename(path)
+        _name_unless_taken(temporary, path)
         sync_folder(path.parent)
     except (duckdb.Error, OSError) as error:
+        if path.exists():
+            return  # another sync was faster
         raise DestinationError(f"{path} cannot be made: {error}", hint=hint(error)) from error
     finally:
         for name in (temporary, Path(f"{temporary}.wal")):
             name.unlink(missing_ok=True)
+
+
+def _name_unless_taken(temporary: Path, path: Path) -> None:
+    """Give the new file its name, unless another sync has made one: that one may have rows by now."""
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        return
+    except OSError:  # a file system without hard links, as exFAT, can only rename
+        temporary.rename(path)
 
 
 def sync_folder(folder: Path) -> None:

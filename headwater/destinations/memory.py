@@ -10,8 +10,9 @@ from typing import Any
 import pyarrow as pa
 
 from headwater.batch import Batch, comparable_key
+from headwater.destinations.abc import Settings
 from headwater.errors import DestinationError, Fenced
-from headwater.schema import ACTIVE, DELETED, END, SYNCED, Table
+from headwater.schema import ACTIVE, DELETED, END, START, SYNCED, Table
 from headwater.state import Commit
 from headwater.types.columns import arrow_type, cast
 from headwater.types.names import DOUBLE, INTEGERS, LARGEST_EXACT_INTEGER, ColumnType
@@ -21,21 +22,28 @@ Key = tuple[Any, ...]
 
 
 @dataclass(slots=True)
-class _Stored:
+class Stored:
+    """A table and its rows, by primary key."""
+
     table: Table
     rows: dict[Key, Row] = field(default_factory=dict)
 
-    def copy(self) -> _Stored:
-        return _Stored(_copy(self.table), dict(self.rows))
+    def copy(self) -> Stored:
+        return Stored(_copy(self.table), dict(self.rows))
 
 
 @dataclass(slots=True)
 class Warehouse:
     """What commits have made durable; it outlives the destinations that are opened on it."""
 
-    stored: dict[tuple[str, str], _Stored] = field(default_factory=dict)
+    stored: dict[tuple[str, str], Stored] = field(default_factory=dict)
     epochs: dict[str, int] = field(default_factory=dict)
     commits: dict[str, Commit] = field(default_factory=dict)
+
+
+def from_url(url: str, settings: Settings) -> MemoryDestination:
+    """Make a destination for `memory:`, empty and for one sync."""
+    return MemoryDestination(settings.connection)
 
 
 class MemoryDestination:
@@ -50,11 +58,12 @@ class MemoryDestination:
     """
 
     folds_case = False
+    keeps_nul = True
 
     def __init__(self, connection: str = "tester", *, warehouse: Warehouse | None = None) -> None:
         self._connection = connection
         self._warehouse = warehouse or Warehouse()
-        self._changed: dict[tuple[str, str], _Stored | None] = {}  # None for a table that was dropped
+        self._changed: dict[tuple[str, str], Stored | None] = {}  # None for a table that was dropped
         self._epoch: int | None = None
         self._sequence = 0
 
@@ -111,7 +120,7 @@ class MemoryDestination:
     def create_table(self, table: Table) -> None:
         if self.describe_table(table.schema, table.name) is not None:
             raise DestinationError(f"{table}: the table exists already")
-        self._changed[table.schema, table.name] = _Stored(_copy(table))
+        self._changed[table.schema, table.name] = Stored(_copy(table))
 
     def drop_table(self, table: Table) -> None:
         self._touch(table)
@@ -161,15 +170,19 @@ class MemoryDestination:
             if (before is not None and row[SYNCED] >= before) or (table.mode == "history" and not row[ACTIVE]):
                 marked[key] = row
             elif table.mode == "history":
-                marked[key] = {**row, ACTIVE: False, END: at}
+                marked[key] = {**row, ACTIVE: False, END: max(at, row[START])}
             elif table.mode == "soft_delete":
                 marked[key] = {**row, DELETED: True}
         stored.rows = marked
 
-    def active_versions(self, table: Table, keys: pa.Table) -> pa.Table:
+    def newest_versions(self, table: Table, keys: pa.Table) -> pa.Table:
         stored = self._touch(table)
-        wanted = {_key(table.key, row) for row in _rows(keys)}
-        found = [row for row in stored.rows.values() if row[ACTIVE] and _key(table.key, row) in wanted]
+        newest: dict[Key, Row | None] = {_key(table.key, row): None for row in _rows(keys)}
+        for row in stored.rows.values():
+            key = _key(table.key, row)
+            if key in newest and ((before := newest[key]) is None or before[START] < row[START]):
+                newest[key] = row
+        found = [row for row in newest.values() if row is not None]
         columns = stored.table.columns.items()
         return pa.table({name: pa.array([row[name] for row in found], arrow_type(kind)) for name, kind in columns})
 
@@ -180,7 +193,7 @@ class MemoryDestination:
             raise DestinationError("the destination in memory is not open")
         return self._epoch
 
-    def _touch(self, table: Table) -> _Stored:
+    def _touch(self, table: Table) -> Stored:
         """Take a table into the open transaction."""
         self._require_open()
         key = (table.schema, table.name)

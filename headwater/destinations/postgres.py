@@ -1,13 +1,11 @@
 """Postgres: a database on a server, one transaction per checkpoint over tables, rows and state.
 
-A sync holds an advisory lock named after its connection for as long as its session lives: the server lets go of
-it when the session ends, however it ends. The epoch guards the commit even where the lock cannot, and is how a
-sync that lost its session while committing learns whether the commit took place.
+A lease keeps other syncs of the connection out. The epoch guards the commit even where the lease cannot, and is how
+a sync that lost its session while committing learns whether the commit took place.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import socket
@@ -16,26 +14,20 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
+from uuid import uuid4
 
 import pyarrow as pa
 
 from headwater.batch import Batch
+from headwater.destinations.abc import Settings
+from headwater.destinations.dialect import columns_from, columns_text, warn_of_dropped
 from headwater.destinations.postgres_copy import copy_text, storable
+from headwater.destinations.postgres_lease import LEASE_SECONDS, Lease, lock_key
 from headwater.destinations.postgres_session import Address, ConnectionLost, Session
-from headwater.destinations.postgres_sql import (
-    BATCH,
-    column_type,
-    converted,
-    names,
-    quote,
-    same_key,
-    sql_type,
-    stored_name,
-    table_name,
-)
+from headwater.destinations.postgres_sql import BATCH, POSTGRES, column_type, quote, sql_type, stored_name, table_name
 from headwater.errors import Busy, DestinationError, Fenced, TransientError
 from headwater.log import Logging
-from headwater.schema import ACTIVE, DELETED, END, SYNCED, Mode, Table
+from headwater.schema import ACTIVE, DELETED, END, START, SYNCED, Mode, Table
 from headwater.state import Commit
 from headwater.types.columns import arrow_type
 from headwater.types.names import (
@@ -48,8 +40,6 @@ from headwater.types.names import (
     ColumnType,
 )
 
-# How long to wait for the server to notice that the session before has ended.
-TAKE_OVER_SECONDS = 2
 # How long to look for a server that went away: a restart takes seconds.
 RECONNECT_SECONDS = 30
 
@@ -58,7 +48,8 @@ CREATE TABLE _headwater.state (
     connection text PRIMARY KEY, epoch bigint NOT NULL,
     pid integer NOT NULL, host text NOT NULL, opened_at timestamp with time zone NOT NULL,
     committed_epoch bigint, sequence bigint, state text NOT NULL DEFAULT '{}', previous text NOT NULL DEFAULT '{}',
-    committed_at timestamp with time zone
+    committed_at timestamp with time zone,
+    run text, server_process integer, lease_until timestamp with time zone
 );
 CREATE TABLE _headwater.tables (
     schema text NOT NULL, name text NOT NULL, stored_schema text NOT NULL, stored_name text NOT NULL,
@@ -66,14 +57,20 @@ CREATE TABLE _headwater.tables (
 );
 """
 
+_HELD_BY_THIS_SESSION = """
+UPDATE _headwater.state SET server_process = pg_backend_pid() WHERE connection = $1 AND epoch = $2
+"""
+
 _BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
 
-# Nobody but the session that held this connection's lock is ended.
-_END_SESSION = """
-SELECT pg_terminate_backend(pid) FROM pg_locks
-WHERE pid = $1 AND locktype = 'advisory' AND objsubid = 1 AND granted
-AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-AND (classid::bigint << 32) | objid::bigint = $2
+# What a state has that was made before there were leases.
+_ADD_LEASE = """
+ALTER TABLE _headwater.state
+ADD COLUMN run text, ADD COLUMN server_process integer, ADD COLUMN lease_until timestamp with time zone
+"""
+_HAS_LEASE = """
+SELECT count(attname) = 1 FROM pg_class LEFT JOIN pg_attribute ON attrelid = pg_class.oid AND attname = 'lease_until'
+WHERE pg_class.oid = to_regclass('_headwater.state') GROUP BY pg_class.oid
 """
 
 _COLUMNS = """
@@ -93,20 +90,36 @@ WHERE i.indisprimary AND n.nspname = $1 AND c.relname = $2 ORDER BY array_positi
 _EQUAL_THOUGH_DIFFERENT = (FLOAT, DOUBLE, JSON)
 
 
+def from_url(url: str, settings: Settings) -> Postgres:
+    """Make a destination for `postgresql://…` or `postgres://…`."""
+    return Postgres(url, connection=settings.connection, run=settings.run)
+
+
 class Postgres:
     """One connection's tables in one Postgres database.
 
-    url         see `Address`
-    connection  whose state this is; several connections may share a database
-    sleep       waits between attempts to reach the server again; a parameter so that a test need not wait
+    url            see `Address`
+    connection     whose state this is; several connections may share a database
+    run            names the run, see `Settings`; left out, a run of its own
+    lease_seconds  after how long without a sign of life another run may take over
+    sleep          waits between attempts to reach the server again; a parameter so that a test need not wait
     """
 
     folds_case = False
+    keeps_nul = False
 
-    def __init__(self, url: str, *, connection: str, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        connection: str,
+        run: str | None = None,
+        lease_seconds: float = LEASE_SECONDS,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self.address = Address(url)
         self._connection = connection
-        self._lock_key = _lock_key(f"connection {connection}")
+        self._lease = Lease(self.address, connection, run or uuid4().hex, seconds=lease_seconds, sleep=sleep)
         self._sleep = sleep
         self._session: Session | None = None
         self._in_transaction = False
@@ -121,9 +134,11 @@ class Postgres:
         try:
             self._session = Session(self.address)
             self._make_own_tables()
-            if not self._lock(TAKE_OVER_SECONDS):
+            if not self._lease.take(self._session):
                 raise self._busy()
-            return self._take_over()
+            epoch, committed = self._take_over()
+            self._lease.keep(epoch)
+            return epoch, committed
         except BaseException:
             self.close()
             raise
@@ -131,11 +146,14 @@ class Postgres:
     def _take_over(self) -> tuple[int, Commit | None]:
         self._begin("the state")
         [(self._epoch, *committed)] = self._open_session().fetch(
-            "INSERT INTO _headwater.state AS old (connection, epoch, pid, host, opened_at) "
-            "VALUES ($1, 1, $2, $3, clock_timestamp()) ON CONFLICT (connection) DO UPDATE SET "
-            "epoch = old.epoch + 1, pid = EXCLUDED.pid, host = EXCLUDED.host, opened_at = EXCLUDED.opened_at "
+            "INSERT INTO _headwater.state AS old "
+            "(connection, epoch, pid, host, opened_at, run, server_process, lease_until) VALUES "
+            "($1, 1, $2, $3, clock_timestamp(), $4, pg_backend_pid(), clock_timestamp() + make_interval(secs => $5)) "
+            "ON CONFLICT (connection) DO UPDATE SET "
+            "epoch = old.epoch + 1, pid = EXCLUDED.pid, host = EXCLUDED.host, opened_at = EXCLUDED.opened_at, "
+            "run = EXCLUDED.run, server_process = EXCLUDED.server_process, lease_until = EXCLUDED.lease_until "
             "RETURNING epoch, committed_epoch, sequence, state, previous, committed_at",
-            self._connection, os.getpid(), socket.gethostname(),
+            self._connection, os.getpid(), socket.gethostname(), self._lease.run, self._lease.seconds,
         )  # fmt: skip
         self._end()
         self._sequence = 0
@@ -144,27 +162,36 @@ class Postgres:
 
     def commit(self, state: str) -> Commit:
         self._begin("the state")
+        commit = None
+        try:
+            commit = self._write_state(state)
+            self._end()
+        except ConnectionLost as lost:
+            self._reopen(lost)
+            if commit is None or not self._took_place(commit):
+                self._require_unchanged(*self._newest())
+                raise
+        self._sequence = commit.sequence
+        self._last = commit.epoch, commit.sequence
+        return commit
+
+    def _write_state(self, state: str) -> Commit:
         updated = self._open_session().fetch(
             "UPDATE _headwater.state SET committed_epoch = epoch, sequence = $3, previous = state, state = $4, "
             "committed_at = greatest(clock_timestamp(), committed_at) "
             "WHERE connection = $1 AND epoch = $2 RETURNING previous, committed_at",
-            self._connection, self._epoch, self._sequence, state,
+            self._connection, self._epoch, self._sequence + 1, state,
         )  # fmt: skip
         if not updated:
             raise self._fenced()
         [(previous, committed_at)] = updated
-        commit = Commit(self._epoch, self._sequence, state, previous, committed_at)
-        try:
-            self._end()
-        except ConnectionLost as lost:
-            self._reopen(lost)
-            if not self._took_place(commit):
-                raise
-        self._sequence += 1
-        self._last = commit.epoch, commit.sequence
-        return commit
+        return Commit(self._epoch, self._sequence + 1, state, previous, committed_at)
 
     def close(self) -> None:
+        self._lease.end()
+        self._disconnect()
+
+    def _disconnect(self) -> None:
         session, self._session = self._session, None
         self._in_transaction = False
         if session is not None:
@@ -174,10 +201,11 @@ class Postgres:
         """Make headwater's own tables, where they are missing; another sync may be about to do the same."""
         self._begin("_headwater")
         session = self._open_session()
-        session.execute("SELECT pg_advisory_xact_lock($1)", _lock_key("make _headwater"))
+        session.execute("SELECT pg_advisory_xact_lock($1)", lock_key("make _headwater"))
         self._make_schema("_headwater")
-        if not session.fetch("SELECT 1 WHERE to_regclass('_headwater.state') IS NOT NULL"):
-            session.execute(_OWN_TABLES)
+        found = session.fetch(_HAS_LEASE)
+        if found != [(True,)]:
+            session.execute(_ADD_LEASE if found else _OWN_TABLES)
         self._end()
 
     def _make_schema(self, schema: str) -> None:
@@ -185,15 +213,6 @@ class Postgres:
         session = self._open_session()
         if not session.fetch("SELECT 1 FROM pg_namespace WHERE nspname = $1", stored_name(schema)):
             session.execute(f"CREATE SCHEMA {quote(schema)}")
-
-    def _lock(self, seconds: int) -> bool:
-        """Take the connection's lock, which the session then holds; False when another session keeps it so long."""
-        for _ in range(seconds * 20):
-            [(taken,)] = self._open_session().fetch("SELECT pg_try_advisory_lock($1)", self._lock_key)
-            if taken:
-                return True
-            self._sleep(0.05)
-        return False
 
     def _busy(self) -> Busy:
         holder = self._open_session().fetch(
@@ -205,7 +224,8 @@ class Postgres:
             who = f"pid {pid} on {host}, started {opened_at.isoformat(timespec='seconds')}"
         return Busy(
             f"another sync of the connection {self._connection} is running ({who})",
-            hint="Wait for it, or end it, and run this again.",
+            hint="Wait for it, or end it, and run this again. If it is frozen, a sync may take over once it has given "
+            f"no sign of life for {self._lease.seconds:.0f} s.",
         )
 
     def _fenced(self) -> Fenced:
@@ -221,15 +241,17 @@ class Postgres:
         Errors: TransientError when the server stays away; the next sync finds out by itself.
         """
         before = self._open_session().server_process
-        self.close()
+        self._disconnect()
         for attempt in range(RECONNECT_SECONDS):
             try:
                 self._session = Session(self.address)
-                self._session.execute(_END_SESSION, before, self._lock_key)
-                if self._lock(TAKE_OVER_SECONDS) or self._newest()[0] != self._epoch:
+                if self._lease.take(self._session, before=before):
+                    self._session.execute(_HELD_BY_THIS_SESSION, self._connection, self._epoch)
+                    return
+                if self._newest()[0] != self._epoch:
                     return
             except TransientError:
-                self.close()
+                self._disconnect()
             if attempt < RECONNECT_SECONDS - 1:
                 self._sleep(1)
         raise TransientError(
@@ -245,18 +267,15 @@ class Postgres:
         return epoch, (newest[0], newest[1])
 
     def _took_place(self, commit: Commit) -> bool:
-        """Say whether a commit took place whose answer was lost; after it, the sync may go on.
+        """Say whether a commit took place whose answer was lost; after it, the sync may go on."""
+        return self._newest() == (self._epoch, (commit.epoch, commit.sequence))
+
+    def _require_unchanged(self, epoch: int | None, newest: tuple[int | None, int | None]) -> None:
+        """Refuse to go on where others have been.
 
         Errors: Fenced when a newer sync has begun; DestinationError when the server that answers now has lost
         commits, as a standby that lagged behind.
         """
-        epoch, newest = self._newest()
-        if newest == (commit.epoch, commit.sequence) and epoch == self._epoch:
-            return True
-        self._require_unchanged(epoch, newest)
-        return False
-
-    def _require_unchanged(self, epoch: int | None, newest: tuple[int | None, int | None]) -> None:
         if epoch is not None and epoch > self._epoch:
             raise self._fenced()
         if (epoch, newest) != (self._epoch, self._last):
@@ -272,7 +291,8 @@ class Postgres:
         session = self._open_session()
         found = session.fetch(_COLUMNS, stored_name(schema), stored_name(name))
         if not found:
-            self._forget(schema, name)
+            if self._forget(schema, name):
+                warn_of_dropped(schema, name)
             return None
         own = session.fetch(
             "SELECT key, mode, columns FROM _headwater.tables WHERE schema = $1 AND name = $2", schema, name
@@ -280,7 +300,7 @@ class Postgres:
         if not own:
             return self._adopt(schema, name, {column: column_type(sql) for column, sql in found})
         key, mode, recorded = own[0]
-        kinds = {column: ColumnType(*kind) for column, kind in json.loads(recorded).items()}
+        kinds = columns_from(recorded)
         full_names = {stored_name(column): column for column in kinds}
         columns = {}
         for stored, sql in found:
@@ -309,7 +329,7 @@ class Postgres:
         self._make_schema(table.schema)
         columns = [_column(name, kind) for name, kind in table.columns.items()]
         if set(table.primary_key) <= table.columns.keys():
-            columns.append(f"PRIMARY KEY ({names(table.primary_key)})")
+            columns.append(f"PRIMARY KEY ({POSTGRES.names(table.primary_key)})")
         self._open_session().execute(f"CREATE TABLE {table_name(table)} ({', '.join(columns)})")
         self._record(table)
 
@@ -324,10 +344,10 @@ class Postgres:
         grown = Table(table.schema, table.name, table.key, {**table.columns, **retype, **add}, table.mode)
         actions = [f"ADD COLUMN {_column(name, kind)}" for name, kind in add.items()]
         for name, kind in retype.items():
-            using = converted(quote(name), table.columns[name], kind)
+            using = POSTGRES.converted(quote(name), table.columns[name], kind)
             actions.append(f"ALTER COLUMN {quote(name)} TYPE {sql_type(kind)} USING {using}")
         if not set(table.primary_key) <= table.columns.keys() and set(table.primary_key) <= grown.columns.keys():
-            actions.append(f"ADD PRIMARY KEY ({names(table.primary_key)})")
+            actions.append(f"ADD PRIMARY KEY ({POSTGRES.names(table.primary_key)})")
         if actions:
             self._open_session().execute(f"ALTER TABLE {table_name(table)} {', '.join(actions)}")
         self._record(grown)
@@ -340,26 +360,26 @@ class Postgres:
         return not self._open_session().fetch(f"SELECT 1 FROM {table_name(table)} WHERE {lossy} LIMIT 1")
 
     def _record(self, table: Table) -> None:
-        columns = {name: [kind.name, kind.precision, kind.scale] for name, kind in table.columns.items()}
         self._open_session().execute(
             "INSERT INTO _headwater.tables VALUES ($1, $2, $3, $4, $5, $6, $7) "
             "ON CONFLICT (schema, name) DO UPDATE SET key = EXCLUDED.key, mode = EXCLUDED.mode, "
             "columns = EXCLUDED.columns",
             table.schema, table.name, stored_name(table.schema), stored_name(table.name),
-            json.dumps(table.key), table.mode, json.dumps(columns),
+            json.dumps(table.key), table.mode, columns_text(table),
         )  # fmt: skip
 
-    def _forget(self, schema: str, name: str) -> None:
-        sql = "DELETE FROM _headwater.tables WHERE schema = $1 AND name = $2"
-        self._open_session().execute(sql, schema, name)
+    def _forget(self, schema: str, name: str) -> bool:
+        """Remove the record of a table; say whether there was one."""
+        sql = "DELETE FROM _headwater.tables WHERE schema = $1 AND name = $2 RETURNING 1"
+        return bool(self._open_session().fetch(sql, schema, name))
 
     # --- rows
 
     def write(self, table: Table, batch: Batch) -> None:
         self._begin(str(table))
         session = self._open_session()
-        name, same = table_name(table), same_key(table.primary_key)
-        # Deletes come first: should two keys become one because Postgres cannot hold what told them apart, a row stays.
+        name, same = table_name(table), POSTGRES.same_key(table.primary_key)
+        # Deletes come first: should two keys be one to Postgres, as two spellings of one JSON are, a row stays.
         if batch.deletes is not None and batch.deletes.num_rows:
             with self._staged(table, batch.deletes):
                 session.execute(f"DELETE FROM {name} AS old USING {BATCH} AS batch WHERE {same}")
@@ -369,7 +389,7 @@ class Postgres:
         for part in batch.changes:
             changed = [column for column in part.column_names if column not in table.primary_key]
             if part.num_rows and changed:
-                values = ", ".join(f"{quote(column)} = batch.{quote(column)}" for column in changed)
+                values = POSTGRES.assignments(changed)
                 with self._staged(table, part):
                     session.execute(f"UPDATE {name} AS old SET {values} FROM {BATCH} AS batch WHERE {same}")
 
@@ -382,22 +402,25 @@ class Postgres:
             sql = f"DELETE FROM {name} WHERE {earlier}"
         elif table.mode == "history":
             when.append(at)
-            sql = f"UPDATE {name} SET {ACTIVE} = FALSE, {END} = ${len(when)} WHERE {ACTIVE} AND {earlier}"
+            ended = f"{ACTIVE} = FALSE, {END} = greatest(${len(when)}, {START})"
+            sql = f"UPDATE {name} SET {ended} WHERE {ACTIVE} AND {earlier}"
         else:
             sql = f"UPDATE {name} SET {DELETED} = TRUE WHERE {DELETED} IS NOT TRUE AND {earlier}"
         self._open_session().execute(sql, *when)
 
-    def active_versions(self, table: Table, keys: pa.Table) -> pa.Table:
+    def newest_versions(self, table: Table, keys: pa.Table) -> pa.Table:
         self._begin(str(table))
         columns = ", ".join(
-            f"{quote(name)}::text" if kind.name == JSON else quote(name) for name, kind in table.columns.items()
+            f"newest.{quote(name)}" + ("::text" if kind.name == JSON else "") for name, kind in table.columns.items()
         )
-        asked = f"EXISTS (SELECT FROM {BATCH} AS batch WHERE {same_key(table.key)})"
+        # For each key one step into the index of the primary key, whose last column is the start.
+        same = POSTGRES.same_key(table.key)
+        newest = f"SELECT * FROM {table_name(table)} AS old WHERE {same} ORDER BY {START} DESC LIMIT 1"
         found: list[tuple[Any, ...]] = []
         if keys.num_rows:
             with self._staged(table, keys):
                 found = self._open_session().fetch(
-                    f"SELECT {columns} FROM {table_name(table)} AS old WHERE {ACTIVE} AND {asked}"
+                    f"SELECT {columns} FROM {BATCH} AS batch CROSS JOIN LATERAL ({newest}) AS newest"
                 )
         values = zip(*found, strict=True) if found else ((),) * len(table.columns)
         return pa.table(
@@ -415,12 +438,11 @@ class Postgres:
         part, changed = self._storable(table, part)
         columns = ", ".join(_column(name, kind) for name, kind in kinds.items())
         session.execute(f"CREATE TEMPORARY TABLE {BATCH} ({columns}) ON COMMIT DROP")
-        session.copy(f"COPY {BATCH} ({names(kinds)}) FROM STDIN", copy_text(part, [*kinds.values()]))
+        session.copy(f"COPY {BATCH} ({POSTGRES.names(kinds)}) FROM STDIN", copy_text(part, [*kinds.values()]))
         key = [name for name in table.primary_key if name in kinds]
         if any(name in changed or kinds[name].name in _EQUAL_THOUGH_DIFFERENT for name in key):
-            session.execute(
-                f"DELETE FROM {BATCH} AS old USING {BATCH} AS batch WHERE {same_key(key)} AND old.ctid < batch.ctid"
-            )
+            twice = f"{POSTGRES.same_key(key)} AND old.ctid < batch.ctid"
+            session.execute(f"DELETE FROM {BATCH} AS old USING {BATCH} AS batch WHERE {twice}")
         yield
         session.execute(f"DROP TABLE {BATCH}")
 
@@ -475,11 +497,6 @@ def _upsert(table: Table, given: list[str]) -> str:
     others = (quote(name) for name in table.columns if name not in table.primary_key)
     replaced = ", ".join(f"{name} = EXCLUDED.{name}" for name in others)
     return (
-        f"INSERT INTO {table_name(table)} ({names(table.columns)}) SELECT {values} FROM {BATCH} AS batch "
-        f"ON CONFLICT ({names(table.primary_key)}) DO UPDATE SET {replaced}"
+        f"INSERT INTO {table_name(table)} ({POSTGRES.names(table.columns)}) SELECT {values} FROM {BATCH} AS batch "
+        f"ON CONFLICT ({POSTGRES.names(table.primary_key)}) DO UPDATE SET {replaced}"
     )
-
-
-def _lock_key(name: str) -> int:
-    """Choose the number of an advisory lock: 64 bits, signed."""
-    return int.from_bytes(hashlib.sha256(f"headwater {name}".encode()).digest()[:8], "big", signed=True)

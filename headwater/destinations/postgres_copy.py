@@ -25,22 +25,18 @@ PIECE_BYTES = 8_000_000
 _TEXT = pa.large_string()  # the offsets of a plain string array end at 2 GB
 _ESCAPES = (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r"))
 
-_NUL_REMOVED = "U+0000 was removed from its text, which cannot hold it in Postgres"
-_JSON_MENDED = (
-    "jsonb cannot hold all of its JSON: U+0000 was removed, lone surrogates became U+FFFD, NaN and Infinity became text"
-)
-_UNFIT_JSON = r"\\u0000|\\u[dD][89a-fA-F]|NaN|Infinity"
+_JSON_MENDED = "jsonb cannot hold all of its JSON: lone surrogates became U+FFFD, NaN and Infinity became text"
+_UNFIT_JSON = r"\\u[dD][89a-fA-F]|NaN|Infinity"
 _JSON_TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|-?Infinity|NaN', re.DOTALL)
 _JSON_ESCAPE = re.compile(r"\\u[dD][89abAB][\da-fA-F]{2}\\u[dD][c-fC-F][\da-fA-F]{2}|\\u[\da-fA-F]{4}|\\.", re.DOTALL)
 _LONE_SURROGATE = re.compile(r"\\u[dD][89a-fA-F][\da-fA-F]{2}")
 
 
 def storable(array: pa.ChunkedArray, kind: ColumnType) -> tuple[pa.ChunkedArray, str | None]:
-    """Take out of a column what its Postgres type cannot hold; also say what was taken out, if anything."""
-    if kind.name in (STRING, XML):
-        if not pc.any(pc.match_substring(array, "\0")).as_py():
-            return array, None
-        return pc.replace_substring(array, "\0", ""), _NUL_REMOVED
+    """Take out of a column what its Postgres type cannot hold; also say what was taken out, if anything.
+
+    U+0000 is out already: Postgres says that it does not keep it.
+    """
     if kind.name == JSON and pc.any(pc.match_substring_regex(array, _UNFIT_JSON)).as_py():
         texts = array.to_pylist()
         mended = [None if text is None else mended_json(text) for text in texts]
@@ -51,8 +47,8 @@ def storable(array: pa.ChunkedArray, kind: ColumnType) -> tuple[pa.ChunkedArray,
 def mended_json(text: str) -> str:
     r"""Change what `json.dumps` writes but jsonb refuses, and nothing else; `to_jsonb` writes NaN the same way.
 
-    >>> mended_json('{"a": [NaN, "x\\u0000y", "NaN", "\\\\u0000"]}')
-    '{"a": ["NaN", "xy", "NaN", "\\\\u0000"]}'
+    >>> mended_json('{"a": [NaN, "NaN", "\\\\ud83d"]}')
+    '{"a": ["NaN", "NaN", "\\\\ud83d"]}'
     >>> mended_json('["\\ud83d\\ude00", "\\ud83d", -Infinity]')
     '["\\ud83d\\ude00", "\\ufffd", "-Infinity"]'
     """
@@ -64,8 +60,6 @@ def _mended_token(token: re.Match[str]) -> str:
 
 
 def _mended_escape(escape: re.Match[str]) -> str:
-    if escape[0] == "\\u0000":
-        return ""
     return "\\ufffd" if _LONE_SURROGATE.fullmatch(escape[0]) else escape[0]
 
 

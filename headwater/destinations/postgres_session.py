@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -49,6 +50,11 @@ _DURABLE = "SELECT set_config('synchronous_commit', 'on', false) WHERE current_s
 # Options of the URL that libpq has not, with their defaults; "" leaves what the server has for the role.
 _TIMEOUTS = {"statement_timeout": "", "lock_timeout": "1min"}
 
+# Where the name of a server says nothing that a certificate could prove.
+_THIS_MACHINE = ("", "localhost", "127.0.0.1", "::1")
+# libpq's default for sslrootcert; without the file, and without a word, it would refuse every server.
+_OWN_ROOTS = Path("~/.postgresql/root.crt")
+
 _URL_HINT = (
     "Use postgresql://USER@HOST:PORT/DATABASE and the environment for the rest, as libpq does: "
     "PGPASSWORD, PGSSLMODE, PGSSLROOTCERT…"
@@ -84,6 +90,19 @@ class Address:
         for name, (variable, default) in _CONNECT.items():
             if variable is None or variable not in os.environ:
                 self._parameters.setdefault(name, default)
+        self._parameters |= self._verified()
+
+    def _verified(self) -> dict[str, str]:
+        """Ask for a certificate that proves the server's name, where nobody has said anything of TLS.
+
+        libpq's own default would send the password, and the rows, to whoever answers.
+        """
+        said = self._part("sslmode", "PGSSLMODE") or self._part("service", "PGSERVICE")
+        hosts = (self._part("host", "PGHOST") or self._part("hostaddr", "PGHOSTADDR")).split(",")
+        if said or all(host in _THIS_MACHINE or host.startswith(("/", "@")) for host in hosts):
+            return {}
+        has_roots = self._part("sslrootcert", "PGSSLROOTCERT") or _OWN_ROOTS.expanduser().exists()
+        return {"sslmode": "verify-full"} | ({} if has_roots else {"sslrootcert": "system"})
 
     def __str__(self) -> str:
         port = self._part("port", "PGPORT")
@@ -232,11 +251,17 @@ _TRANSIENT = {
     "57P03": None,
     "57P05": None,
 }
+_DROPPED = (
+    "Somebody has dropped it while the sync ran. The next sync makes it anew; rows from before the last checkpoint "
+    "come back with --full-resync."
+)
 _HINTS = {
     "0A000": "If a view stands in the way: drop it, run the sync, and make it again.",
     "2BP01": "Other objects depend on it: drop them, run the sync, and make them again.",
     "25006": "Is this a standby, or a read-only role? Add ?target_session_attrs=read-write to find the primary.",
     "28": "Check the user and PGPASSWORD; pg_hba.conf on the server says who may connect.",
+    "3F000": _DROPPED,
+    "42P01": _DROPPED,
     "3D000": "Make the database first, or correct the URL.",
     "42501": "Grant the role what docs/howto/postgres.md lists, or let headwater make the schemas itself.",
     "42804": "Somebody has changed the column's type to one headwater does not write: change it back, or rename it.",
@@ -265,6 +290,12 @@ def _sentence(error: psycopg.Error) -> str:
     return redact(said or " ".join(str(error).split()) or type(error).__name__)
 
 
+_TLS = ("certificate", "does not support SSL", "no encryption")
+_TLS_HINT = (
+    "Name the authority of the server's certificate in PGSSLROOTCERT. To do without its proof, say so: "
+    "PGSSLMODE=require encrypts to whoever answers, PGSSLMODE=prefer does not even insist on that."
+)
+
 # libpq gives no SQLSTATE for a connection that was never made, only the text, of the server in its language.
 _PASSES_BY_ITSELF = (
     "connection refused",
@@ -287,6 +318,8 @@ _PASSES_BY_ITSELF = (
 
 def _connecting_error(address: Address, error: psycopg.Error) -> HeadwaterError:
     message = f"{address} cannot be reached: {_sentence(error)}"
+    if any(words in str(error) for words in _TLS):
+        return DestinationError(message, hint=_TLS_HINT)
     if any(words in str(error).lower() for words in _PASSES_BY_ITSELF):
         return TransientError(message, hint="Is the server up, and are host and port right?")
     return DestinationError(message, hint=f"Check the URL, the user and PGPASSWORD. {_URL_HINT}")

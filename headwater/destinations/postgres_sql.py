@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
 
+from headwater.destinations.dialect import Dialect
 from headwater.schema import Table
 from headwater.types.names import (
     BINARY,
@@ -85,16 +85,8 @@ def quote(name: str) -> str:
     return '"' + stored_name(name).replace('"', '""') + '"'
 
 
-def names(columns: Iterable[str]) -> str:
-    return ", ".join(map(quote, columns))
-
-
 def table_name(table: Table) -> str:
     return f"{quote(table.schema)}.{quote(table.name)}"
-
-
-def same_key(key: Iterable[str], left: str = "old", right: str = "batch") -> str:
-    return " AND ".join(f"{left}.{quote(name)} = {right}.{quote(name)}" for name in key)
 
 
 def sql_type(kind: ColumnType) -> str:
@@ -121,24 +113,7 @@ def column_type(sql: str) -> ColumnType:
     return ColumnType(_NAMES.get(sql, STRING))
 
 
-def converted(column: str, kind: ColumnType, target: ColumnType) -> str:
-    """Write the SQL that gives a column's values as `target`; texts equal those of `types.text.as_text`."""
-    if target.name != STRING:
-        return f"{column}::{sql_type(target)}"
-    if kind.name in (FLOAT, DOUBLE):
-        return _float_text(column, kind)
-    if kind.name == UTC_DATETIME:
-        at_utc = f"({column} AT TIME ZONE 'UTC')"
-        return f"({_iso(at_utc)}) || 'Z'"
-    if kind.name == NAIVE_DATETIME:
-        return _iso(column)
-    if kind.name == BINARY:
-        return f"translate(encode({column}, 'base64'), E'\\n', '')"
-    return f"{column}::text"
-
-
 def _iso(column: str) -> str:
-    """Write a timestamp as Python does: 'T' between, and six digits of a second or none."""
     whole, exact = (f"to_char({column}, 'YYYY-MM-DD\"T\"HH24:MI:SS{rest}')" for rest in ("", ".US"))
     return f"CASE WHEN date_trunc('second', {column}) = {column} THEN {whole} ELSE {exact} END"
 
@@ -172,3 +147,10 @@ def _float_text(column: str, kind: ColumnType) -> str:
         f"WHEN abs({number}) >= 0.0001 AND abs({number}) < 1e16 THEN trim_scale({number})::text "
         f"ELSE regexp_replace({shortest}, '[.]?0*e', 'e') END"
     )
+
+
+def _base64(column: str) -> str:
+    return f"translate(encode({column}, 'base64'), E'\\n', '')"
+
+
+POSTGRES = Dialect(quote, sql_type, _float_text, _iso, _base64)

@@ -1,4 +1,4 @@
-"""A TCP proxy between headwater and Postgres that cuts the connection around a COMMIT."""
+"""A TCP proxy between headwater and Postgres that cuts the connection around a COMMIT, or in the middle of rows."""
 
 from __future__ import annotations
 
@@ -11,15 +11,20 @@ from typing import Literal
 # A simple query of the protocol: 'Q', the length of what follows, and the text, ended by a zero byte.
 COMMIT = b"Q\x00\x00\x00\x0bCOMMIT\x00"
 
-Cut = Literal["before", "after", "after, half"]
+# So much comes at once only of rows.
+PIECE_BYTES = 65_536
+
+Cut = Literal["before", "after", "after, half", "amid rows"]
 
 
 class CuttingProxy:
     """Passes bytes on, until the COMMIT it waits for.
 
     cut       "before": the COMMIT does not reach the server; "after": it does, and the answer is lost;
-              "after, half": the same, but the server is not told that the client has gone
+              "after, half": the same, but the server is not told that the client has gone;
+              "amid rows": the connection ends while rows are copied, after the COMMIT before
     commit    which COMMIT is cut, counted from 1 over all connections; None for none
+    cuts      how many connections were cut
     """
 
     def __init__(self, server: tuple[str, int]) -> None:
@@ -31,6 +36,7 @@ class CuttingProxy:
         self.cut: Cut = "before"
         self.commit: int | None = None
         self.commits = 0
+        self.cuts = 0
         threading.Thread(target=self._accept, daemon=True).start()
 
     def arm(self, cut: Cut, *, after: int = 0) -> None:
@@ -57,9 +63,9 @@ class CuttingProxy:
 
     def _to_server(self, client: socket.socket, server: socket.socket, gone: threading.Event) -> None:
         with suppress(OSError):
-            while data := client.recv(65536):
-                cut = data.endswith(COMMIT) and self._is_the_one()
-                if cut and self.cut == "before":
+            while data := client.recv(PIECE_BYTES):
+                cut = self._is_the_one(data)
+                if cut and self.cut in ("before", "amid rows"):
                     _end(client)
                     break
                 if cut:
@@ -70,7 +76,7 @@ class CuttingProxy:
 
     def _to_client(self, client: socket.socket, server: socket.socket, gone: threading.Event) -> None:
         with suppress(OSError):
-            while data := server.recv(65536):
+            while data := server.recv(PIECE_BYTES):
                 if gone.is_set():
                     break
                 client.sendall(data)
@@ -78,10 +84,18 @@ class CuttingProxy:
         if not (gone.is_set() and self.cut == "after, half"):
             _end(server)
 
-    def _is_the_one(self) -> bool:
+    def _is_the_one(self, data: bytes) -> bool:
         with self._counting:
-            self.commits += 1
-            return self.commits == self.commit
+            if data.endswith(COMMIT):
+                self.commits += 1
+                cut = self.cut != "amid rows" and self.commits == self.commit
+            else:
+                amid = self.cut == "amid rows" and len(data) == PIECE_BYTES
+                cut = amid and self.commit is not None and self.commits + 1 >= self.commit
+            if cut:
+                self.cuts += 1
+                self.commit = None if self.cut == "amid rows" else self.commit
+            return cut
 
 
 def _end(connection: socket.socket) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 
 import duckdb
 
-from headwater.destinations.duckdb import DuckDB, quote
+from headwater.destinations.duckdb import DuckDB
+from headwater.destinations.duckdb_sql import quote
 from headwater.schema import Table
 
 

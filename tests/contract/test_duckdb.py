@@ -9,7 +9,8 @@ from unittest import mock
 import pytest
 
 from headwater.destinations import duckdb
-from headwater.testing.contract import DestinationContract
+from headwater.testing.contract import DestinationContract, batch, made, opened, shown, values
+from headwater.types.names import LONG, ColumnType
 from tests.contract.duckdb_driver import DuckDBDriver
 
 
@@ -26,3 +27,31 @@ class TestDuckDBWithLongSegments(DestinationContract):
     def driver(self, tmp_path: Path) -> Iterator[DuckDBDriver]:
         with mock.patch.multiple(duckdb, LONG_SEGMENT_ROWS=2, COPY_TRANSACTION_ROWS=1):
             yield DuckDBDriver(tmp_path / "warehouse.db")
+
+
+# --- making the file
+
+
+def test_a_file_that_another_sync_has_made_meanwhile_is_not_replaced(tmp_path: Path) -> None:
+    """Both found none; the slower one must not take the name away from a file that has rows by now."""
+    table = made("orders", {"id": ColumnType(LONG)})
+    driver = DuckDBDriver(tmp_path / "warehouse.db")
+    with opened(driver) as destination:
+        destination.create_table(table)
+        destination.write(table, batch(table, rows=[{"id": 1}]))
+        destination.commit("{}")
+    with mock.patch.object(Path, "exists", return_value=False), opened(driver, "another"):
+        pass
+
+    assert values(driver, table) == shown([{"id": 1}])
+
+
+def test_what_dead_syncs_have_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    own = [".warehouse.db.copy-1", f".warehouse.db.{'0' * 32}", f".warehouse.db.{'a' * 32}.wal"]
+    others = [".warehouse.db.mine", f"warehouse.db.{'0' * 32}", f".other.db.{'0' * 32}"]
+    for name in [*own, *others]:
+        (tmp_path / name).touch()
+    with opened(DuckDBDriver(tmp_path / "warehouse.db")):
+        pass
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*others, "warehouse.db"])

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,11 +21,12 @@ import psycopg
 import pytest
 
 from headwater.destinations.postgres import Postgres
+from headwater.destinations.postgres_lease import LEASE_SECONDS
 from headwater.errors import Busy, ConfigurationError, DestinationError, Fenced, HeadwaterError, TransientError
 from headwater.log import redact
 from headwater.testing.contract import batch, made, opened
 from headwater.types.names import LONG, STRING, ColumnType
-from tests.cli.cli_project import CliProject, environment, line_with
+from tests.cli.cli_project import CliProject, ended, environment, line_with
 from tests.contract.cutting_proxy import Cut, CuttingProxy, cutting_proxy
 from tests.contract.postgres_driver import LOADER, PostgresDriver, postgres_driver
 from tests.contract.postgres_driver import server as server  # the fixture
@@ -111,10 +115,10 @@ def test_a_sync_whose_lock_was_taken_from_it_is_fenced(driver: PostgresDriver) -
 
 
 HOLDER = """
-import sys, time
+import sys
 from headwater.destinations.postgres import Postgres
 from tests.contract.test_postgres_faults import ORDERS, batch
-destination = Postgres(sys.argv[1], connection="tester")
+destination = Postgres(sys.argv[1], connection="tester", lease_seconds=float(sys.argv[2]))
 destination.open()
 destination.write(ORDERS, batch(ORDERS, rows=[{"id": 2}]))
 print("holds", flush=True)
@@ -125,10 +129,10 @@ print("committed", flush=True)
 
 
 @contextmanager
-def holding(driver: PostgresDriver) -> Iterator[subprocess.Popen[str]]:
+def holding(driver: PostgresDriver, *, lease_seconds: float = LEASE_SECONDS) -> Iterator[subprocess.Popen[str]]:
     """Start a process that has rows in an open transaction, and commits them when it is written to."""
     process = subprocess.Popen(
-        [sys.executable, "-c", HOLDER, driver.url],
+        [sys.executable, "-c", HOLDER, driver.url, str(lease_seconds)],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         cwd=Path(__file__).parents[2],
     )  # fmt: skip
@@ -153,24 +157,90 @@ def test_a_dead_sync_is_taken_over_at_once(driver: PostgresDriver) -> None:
     assert ids(driver) == [1]
 
 
-def test_a_frozen_sync_that_thaws_after_its_successor_commits_nothing(driver: PostgresDriver) -> None:
+def opened_in_the_end(driver: PostgresDriver, *, within_seconds: float) -> tuple[Postgres, int]:
+    """Open a destination as soon as the holder lets it; also say how often it was busy."""
+    deadline = time.monotonic() + within_seconds
+    for refused in itertools.count():
+        destination = Postgres(driver.url, connection="tester", lease_seconds=FROZEN_LEASE_SECONDS)
+        try:
+            destination.open()
+        except Busy:
+            assert time.monotonic() < deadline
+        else:
+            return destination, refused
+    raise AssertionError("unreachable")
+
+
+FROZEN_LEASE_SECONDS = 4
+
+
+def test_a_frozen_sync_is_ended_when_its_lease_has_run_out_and_fenced_when_it_thaws(
+    driver: PostgresDriver, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its transaction holds the rows of the table, which the successor changes too."""
     with_orders(driver, [1])
-    with holding(driver) as process:
+    with holding(driver, lease_seconds=FROZEN_LEASE_SECONDS) as process:
         process.send_signal(signal.SIGSTOP)
-        with pytest.raises(Busy, match=f"pid {process.pid}"):
-            driver.destination("tester").open()
-        end_sessions(driver)  # what the operator does who knows that the first is lost
-        with opened(driver) as successor:
-            successor.write(ORDERS, batch(ORDERS, rows=[{"id": 3}]))
-            successor.commit('{"by": "successor"}')
+        successor, refused = opened_in_the_end(driver, within_seconds=30)
+        successor.write(ORDERS, batch(ORDERS, rows=[{"id": 2, "a": "successor"}, {"id": 3}]))
+        successor.commit('{"by": "successor"}')
         process.send_signal(signal.SIGCONT)
         out, err = process.communicate("\n", timeout=60)
+        successor.commit('{"by": "successor, again"}')
+        successor.close()
 
-    assert process.returncode == 1
-    assert "committed" not in out
-    assert "TransientError" in err or "ConnectionLost" in err
-    assert ids(driver) == [1, 3]
-    assert committed_state(driver) == '{"by": "successor"}'
+    assert refused >= 1
+    assert "has given no sign of life for 4 s: its session was ended" in capsys.readouterr().out
+    assert (process.returncode, out) == (1, "")
+    assert err.splitlines()[-1].startswith("headwater.errors.Fenced: a newer sync has taken over")
+    assert ids(driver) == [1, 2, 3]
+    assert committed_state(driver) == '{"by": "successor, again"}'
+
+
+def test_a_sync_that_only_waits_for_its_source_keeps_its_lease(driver: PostgresDriver) -> None:
+    with_orders(driver, [1])
+    with holding(driver, lease_seconds=0.6) as process:
+        time.sleep(1.5)
+        with pytest.raises(Busy):
+            Postgres(driver.url, connection="tester", lease_seconds=0.6).open()
+        out, err = process.communicate("\n", timeout=60)
+
+    assert (process.returncode, out) == (0, "committed\n"), err
+    assert ids(driver) == [1, 2]
+
+
+def test_a_run_that_comes_again_takes_over_from_itself_at_once(driver: PostgresDriver) -> None:
+    """What is left of its first session may not know yet that nobody listens any more."""
+    with_orders(driver, [1])
+    first = Postgres(driver.url, connection="tester", run="one run")
+    first.open()
+    first.write(ORDERS, batch(ORDERS, rows=[{"id": 1, "a": "first"}]))
+    with pytest.raises(Busy):
+        Postgres(driver.url, connection="tester", run="another run").open()
+    again = Postgres(driver.url, connection="tester", run="one run")
+    started = time.monotonic()
+    again.open()
+    seconds = time.monotonic() - started
+    again.write(ORDERS, batch(ORDERS, rows=[{"id": 1, "a": "again"}]))
+    again.commit("{}")
+    with pytest.raises(Fenced):
+        first.commit("{}")
+    first.close()
+    again.close()
+
+    assert seconds < 1
+    assert [row["a"] for row in driver.rows(ORDERS)] == ["again"]
+
+
+def test_a_state_from_before_there_were_leases_is_gone_on_with(driver: PostgresDriver) -> None:
+    with_orders(driver, [1])
+    driver.execute("ALTER TABLE _headwater.state DROP run, DROP server_process, DROP lease_until")
+    with opened(driver) as destination:
+        destination.write(ORDERS, batch(ORDERS, rows=[{"id": 2}]))
+        commit = destination.commit('{"cursor": 2}')
+
+    assert commit.previous == '{"cursor": "committed"}'
+    assert committed_state(driver) == '{"cursor": 2}'
 
 
 # --- a commit whose answer is lost
@@ -367,19 +437,19 @@ def test_a_deadlock_may_be_run_again(driver: PostgresDriver) -> None:
         destination.write(ORDERS, batch(ORDERS, rows=[{"id": 1}]))
         waiting = threading.Thread(target=other.execute, args=("UPDATE tester.orders SET a = 'other' WHERE id = 1",))
         waiting.start()
-        _wait_for_a_lock(driver)
+        wait_until(driver, "SELECT 1 FROM pg_locks WHERE NOT granted")
         with pytest.raises(TransientError, match="deadlock detected"):
             destination.write(ORDERS, batch(ORDERS, rows=[{"id": 2}]))
         destination.close()
         waiting.join()
 
 
-def _wait_for_a_lock(driver: PostgresDriver) -> None:
-    for _ in range(200):
-        if driver.fetch("SELECT 1 FROM pg_locks WHERE NOT granted"):
-            return
+def wait_until(driver: PostgresDriver, found: str) -> None:
+    """Ask the server again and again, until the query finds a row."""
+    deadline = time.monotonic() + 20
+    while not driver.fetch(found):
+        assert time.monotonic() < deadline, f"never came: {found}"
         time.sleep(0.02)
-    raise AssertionError("nobody waits for a lock")
 
 
 @pytest.mark.parametrize(
@@ -467,7 +537,7 @@ def test_a_server_that_crashes_keeps_what_was_committed() -> None:
 
 
 PAGES = """
-import os, signal
+import os, pathlib, signal, time
 for page in range(state.get("page", 0), 10):
     for number in range(page * 5000, page * 5000 + 5000):
         op.upsert("orders", {"id": number, "name": f"order {number}", "total": number / 4})
@@ -477,6 +547,10 @@ for page in range(state.get("page", 0), 10):
     op.checkpoint({"page": page + 1})
     if os.environ.get("KILLED_AFTER") == str(page):
         os.kill(os.getpid(), signal.SIGKILL)
+    if os.environ.get("WAITS_AFTER") == str(page):
+        print("waits", flush=True)
+        while not pathlib.Path("go on").exists():
+            time.sleep(0.02)
 """
 SCHEMA = """
 def schema(configuration):
@@ -529,25 +603,149 @@ def test_a_sync_that_is_killed_goes_on_from_its_last_checkpoint(
     require_every_row_once(driver)
 
 
+def through(proxy: CuttingProxy, driver: PostgresDriver) -> str:
+    return f"postgresql://{LOADER}@127.0.0.1:{proxy.port}/{driver.database}"
+
+
 @pytest.mark.parametrize(
-    ("cut",         "code"),
+    ("cut",         "again"),
     [
-        ("before",      1),
-        ("after",       0),
+        ("before",      1),  # the commit did not take place: the segment comes again
+        ("amid rows",   1),
+        ("after",       0),  # it did, and is looked up
         ("after, half", 0),
     ],
 )  # fmt: skip
-def test_a_sync_whose_connection_is_cut_at_a_commit_loses_and_doubles_nothing(
-    driver: PostgresDriver, proxy: CuttingProxy, project: CliProject, cut: Cut, code: int
+def test_a_sync_whose_connection_is_cut_goes_on_and_loses_and_doubles_nothing(
+    driver: PostgresDriver, proxy: CuttingProxy, project: CliProject, cut: Cut, again: int
 ) -> None:
     project.connector(PAGES, schema=SCHEMA)
     proxy.arm(cut, after=5)
-    through = f"postgresql://{LOADER}@127.0.0.1:{proxy.port}/{driver.database}"
-    first = project.debug("--destination", through)
-    stored = driver.fetch("SELECT count(*) FROM tester.orders")
-    second = project.debug("--destination", through)
+    done = project.debug("--destination", through(proxy, driver))
 
-    assert (first.code, second.code) == (code, 0), first.out + first.err + second.out + second.err
-    assert proxy.commit is not None and proxy.commits > proxy.commit
-    assert stored == [(50_000 if code == 0 else 15_000,)]
+    assert done.code == 0, done.out + done.err
+    assert proxy.cuts == 1
+    assert len(re.findall(r"the connection was lost.*; trying again in \d s \(1 of 5\)", done.out)) == again
     require_every_row_once(driver)
+
+
+def test_a_sync_gives_up_on_a_server_that_stays_away(
+    driver: PostgresDriver, proxy: CuttingProxy, project: CliProject
+) -> None:
+    project.connector(PAGES, schema=SCHEMA).write("headwater.toml", "retries = 1\n")
+    process = project.start("debug", "--destination", through(proxy, driver), env_extra={"WAITS_AFTER": "5"})
+    line_with(process, "waits")
+    proxy.arm("amid rows")
+    proxy.refuse()
+    project.write("go on", "")
+    done = ended(process, project)
+    runs = json.loads(project.run("runs", "--json").out)
+
+    assert done.code == 1
+    assert "; trying again in 1 s (1 of 1)" in done.out
+    assert "SYNC FAILED: postgresql://127.0.0.1" in done.out and "cannot be reached" in done.out
+    assert [(run["status"], len(run["warnings"])) for run in runs] == [("failed", 1)]
+    assert committed_state(driver) == '{"page": 6}'
+
+
+def test_a_sync_outlives_a_restart_of_the_server(driver: PostgresDriver, project: CliProject) -> None:
+    project.connector(PAGES, schema=SCHEMA)
+    process = project.start("debug", "--destination", driver.url, env_extra={"WAITS_AFTER": "5"})
+    line_with(process, "waits")
+    driver.server.restart_at_once()
+    project.write("go on", "")
+    done = ended(process, project)
+
+    assert done.code == 0, done.out + done.err
+    require_every_row_once(driver)
+
+
+def test_a_sync_whose_session_is_ended_amid_a_segment_goes_on(driver: PostgresDriver, project: CliProject) -> None:
+    project.connector(PAGES.replace("op.checkpoint({", "if page > 2: op.checkpoint({"), schema=SCHEMA)
+    process = project.start("debug", "--destination", driver.url, env_extra={"WAITS_AFTER": "2"})
+    line_with(process, "waits")
+    wait_until(driver, "SELECT 1 FROM pg_stat_activity WHERE state = 'idle in transaction'")
+    end_sessions(driver)
+    project.write("go on", "")
+    done = ended(process, project)
+
+    assert done.code == 0, done.out + done.err
+    assert "terminating connection due to administrator command; trying again" in done.out
+    require_every_row_once(driver)
+
+
+def test_a_deadlock_with_a_reader_is_tried_again(driver: PostgresDriver, project: CliProject) -> None:
+    """The reader looks at `orders`, the sync alters `lines`; then each wants what the other has."""
+    driver.execute(f"ALTER DATABASE {driver.database} SET deadlock_timeout = '100ms'")
+    project.connector(DEADLOCK, schema=SCHEMA)
+    first = project.debug("--destination", driver.url)
+    with psycopg.connect(driver.server.url(driver.database)) as reader:
+        reader.execute("SET deadlock_timeout = '1h'")
+        reader.execute("SELECT count(*) FROM tester.orders")
+        process = project.start("debug", "--destination", driver.url)
+        altered = "mode = 'AccessExclusiveLock' AND granted AND relation = 'tester.lines'::regclass"
+        wait_until(driver, f"SELECT 1 FROM pg_locks WHERE {altered}")
+        found = reader.execute("SELECT count(*) FROM tester.lines").fetchall()
+        reader.commit()
+        done = ended(process, project)
+    orders = driver.fetch("SELECT id, late FROM tester.orders ORDER BY id")
+
+    assert (first.code, done.code) == (0, 0), done.out + done.err
+    assert "deadlock detected" in done.out and "trying again" in done.out
+    assert found == [(1,)]
+    assert orders == [(1, "1"), (2, "2")]
+
+
+DEADLOCK = """
+run = state.get("run", 0) + 1
+late = {"late": str(run)} if run == 2 else {}
+op.upsert("lines", {"page": run, **late})
+op.upsert("orders", {"id": run, **late})
+if run == 2:
+    op.upsert("orders", {"id": 1, **{"late": "1"}})
+op.checkpoint({"run": run})
+"""
+
+
+def test_a_schema_that_is_dropped_under_a_sync_is_told(driver: PostgresDriver, project: CliProject) -> None:
+    project.connector(PAGES, schema=SCHEMA)
+    process = project.start("debug", "--destination", driver.url, env_extra={"WAITS_AFTER": "5"})
+    line_with(process, "waits")
+    driver.execute("DROP SCHEMA tester CASCADE")
+    project.write("go on", "")
+    done = ended(process, project)
+
+    assert done.code == 1
+    assert (
+        'tester.orders: schema "tester" does not exist' in done.out or 'relation "tester.orders" does not' in done.out
+    )
+    assert "Somebody has dropped it" in done.out
+    assert committed_state(driver) == '{"page": 6}'
+
+
+def test_a_restored_backup_is_noticed_and_gone_on_from_when_that_is_accepted(
+    driver: PostgresDriver, project: CliProject
+) -> None:
+    project.connector(
+        "page = state.get('page', 0)\nfor id in range(page * 3, page * 3 + 3):\n    op.upsert('orders', {'id': id})\n"
+        "op.checkpoint({'page': page + 1})"
+    )
+
+    def sync(*flags: str) -> tuple[int, list[int]]:
+        done = project.debug("--destination", driver.url, *flags)
+        refused = "the destination is older than the last sync left it" in done.out and "--accept-older" in done.out
+        assert refused == (done.code == 1), done.out + done.err
+        return done.code, [id for (id,) in driver.fetch("SELECT id FROM tester.orders ORDER BY id")]
+
+    first = sync()
+    backup = driver.server.backup("backup")
+    second = sync()
+    driver.server.restore(backup)
+    refused = [sync(), sync()]
+    accepted = sync("--accept-older")
+    following = sync()
+
+    assert (first, second) == ((0, [*range(3)]), (0, [*range(6)]))
+    assert refused == [(1, [*range(3)])] * 2
+    assert accepted == (0, [*range(6)])
+    assert following == (0, [*range(9)])

@@ -11,7 +11,7 @@ import json
 import math
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
@@ -440,6 +440,21 @@ HISTORY = Scenario(
     ),
     modes={"orders": "history"},
 )
+# So many versions of a key that their starts run ahead of the clock, into the next syncs: one ends by a delete,
+# one by a truncate, and each comes back.
+HISTORY_AHEAD_OF_THE_CLOCK = Scenario(
+    (
+        *(Step("upsert", "orders", {"id": id, "a": number}) for number in range(400) for id in (1, 2)),
+        Step("delete", "orders", {"id": 1}),
+        Step("end"),
+        Step("upsert", "orders", {"id": 1, "a": "back"}),
+        Step("truncate", "orders"),
+        Step("end"),
+        Step("upsert", "orders", {"id": 1, "a": "again"}),
+        Step("upsert", "orders", {"id": 2, "a": "again"}),
+    ),
+    modes={"orders": "history"},
+)
 KNOWN = [LIFE_OF_A_ROW, COLUMNS_THAT_MERGE, CHUNKS_THAT_MIGHT_MATTER, HISTORY]
 
 
@@ -449,6 +464,13 @@ def test_known_scenarios_end_where_the_model_ends(scenario: Scenario, chunk_rows
     seen = by_the_engine(scenario, MemoryDriver(), chunk_rows)
 
     assert _differences(seen, by_the_model(scenario)) == []
+
+
+@pytest.mark.parametrize("driver", [lambda path: MemoryDriver(), DuckDBDriver], ids=["memory", "duckdb"])
+def test_versions_follow_each_other_even_ahead_of_the_clock(driver: Callable[[Path], Driver], tmp_path: Path) -> None:
+    seen = by_the_engine(HISTORY_AHEAD_OF_THE_CLOCK, driver(tmp_path / "warehouse.db"), 20_480)
+
+    assert _differences(seen, by_the_model(HISTORY_AHEAD_OF_THE_CLOCK)) == []
 
 
 def _settings(examples: int) -> settings:

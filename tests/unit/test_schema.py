@@ -311,8 +311,6 @@ def test_columns_that_merge_are_told_once() -> None:
         (None,    TypeError, "t: a column name must be a string, got NoneType: None"),
         ("",      RowError,  "t: a column name must not be empty"),
         (" ",     RowError,  "t: a column name must not be empty"),
-        (SYNCED,  RowError,  None),
-        (DELETED, RowError,  None),
         (ROW_ID,  RowError,  None),
     ],
 )  # fmt: skip
@@ -325,12 +323,28 @@ def test_a_column_name_that_cannot_be_used_is_refused(raw: Any, error: type[Exce
     assert str(refused.value) == (message or ambiguous + "Rename the key before the operation.")
 
 
-@pytest.mark.parametrize("column", [SYNCED, DELETED, ROW_ID])
-def test_schema_may_not_declare_a_column_of_the_runtime(column: str) -> None:
+@pytest.mark.parametrize(
+    ("key",   "columns"),
+    [
+        ("id",    {ROW_ID: "STRING"}),
+        (ROW_ID,  {}),
+        (SYNCED,  {SYNCED: "UTC_DATETIME"}),
+        (DELETED, {}),
+    ],
+)  # fmt: skip
+def test_the_row_id_is_not_declared_and_no_column_of_the_runtime_is_a_key(key: str, columns: dict[str, str]) -> None:
     with pytest.raises(SchemaError) as refused:
-        catalog({"table": "t", "primary_key": ["id"], "columns": {column: "STRING"}})
+        catalog({"table": "t", "primary_key": [key], "columns": columns})
 
+    column = ROW_ID if columns == {ROW_ID: "STRING"} else key
     assert str(refused.value) == f"t: Ambiguous column name {column}: the runtime writes a column of this name"
+
+
+def test_the_type_that_schema_gives_a_column_of_the_runtime_does_not_count() -> None:
+    (table,) = catalog({"table": "t", "primary_key": ["id"], "columns": {SYNCED: "STRING", DELETED: "INT"}}).tables
+
+    assert table.declared == {}
+    assert table.target.columns == SYSTEM_COLUMNS["soft_delete"]
 
 
 @pytest.mark.parametrize("column", ["_fivetran_synced_key", "_fivetran_x", "_fivetran_active"])

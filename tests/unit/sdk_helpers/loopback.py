@@ -33,7 +33,8 @@ class Reply:
     """An answer.
 
     body    bytes go out as they are, anything else as JSON
-    length  the Content-Length to claim, when it is not that of the body
+    length  the Content-Length to claim, when it is not that of the body; below 0: none, the end of the connection
+            is that of the body
     stall   called after the first half of the body
     """
 
@@ -83,7 +84,9 @@ class Server:
                 self.send_response(reply.status)
                 for name, value in reply.headers.items():
                     self.send_header(name, value)
-                self.send_header("Content-Length", str(len(content) if reply.length is None else reply.length))
+                length = len(content) if reply.length is None else reply.length
+                if length >= 0:
+                    self.send_header("Content-Length", str(length))
                 self.end_headers()
                 if self.command != "HEAD":
                     self.wfile.write(content[: len(content) // 2])

@@ -1,26 +1,25 @@
 """The HTTP client against a real server on loopback."""
 
+import email.message
+import email.policy
 import gzip
+import io
 import json
 import logging
 import os
 import random
-import shutil
 import socket
-import subprocess
-import sys
 import threading
 import traceback
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 import requests
 
-from sdk_helpers import http
 from sdk_helpers.auth import ApiKey, Basic, Bearer
 from sdk_helpers.http import (
     AccessDenied,
@@ -28,8 +27,10 @@ from sdk_helpers.http import (
     ApiError,
     AuthError,
     BadBody,
+    FilePart,
     HostRefused,
     Limits,
+    Multipart,
     NoAnswer,
     NotFound,
     RateLimited,
@@ -751,27 +752,88 @@ def test_certificates_of_the_environment_are_used(monkeypatch: pytest.MonkeyPatc
     assert os.environ["REQUESTS_CA_BUNDLE"]
 
 
-@pytest.mark.parametrize(
-    ("module", "siblings"),
-    [
-        ("settings", []),
-        ("retry", []),
-        ("threads", []),
-        ("http", ["retry"]),
-        ("auth", ["http", "retry"]),
-        ("paging", ["http", "retry"]),
-    ],
-)
-def test_a_module_copied_beside_a_connector_needs_only_the_siblings_it_names(
-    module: str, siblings: list[str], tmp_path: Path
-) -> None:
-    source = Path(http.__file__).parent
-    copies = tmp_path / "sdk_helpers"
-    copies.mkdir()
-    for name in ["__init__", module, *siblings]:
-        shutil.copy(source / f"{name}.py", copies)
-    script = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import sdk_helpers.{module} as m; print(m.__file__)"
-    # -I: without the checkout, which the current folder and PYTHONPATH would bring in.
-    done = subprocess.run([sys.executable, "-I", "-c", script], cwd=tmp_path, capture_output=True, text=True)
+# --- Files to the server -----------------------------------------------------------------------------------
 
-    assert (done.stdout.strip(), done.stderr) == (str(copies / f"{module}.py"), "")
+
+def parts_of(asked: Asked) -> list[tuple[str, str | None, str, bytes]]:
+    """Name, file name, type and content of each part, as the standard library reads them."""
+    head = f"Content-Type: {asked.headers['content-type']}\r\n\r\n".encode()
+    message = email.message_from_bytes(head + asked.body, policy=email.policy.HTTP)
+    found = []
+    for part in message.iter_parts():
+        name, content = part.get_param("name", header="Content-Disposition"), part.get_payload(decode=True)
+        assert isinstance(name, str)
+        assert isinstance(content, bytes)
+        found.append((name, part.get_filename(), part.get_content_type(), content))
+    return found
+
+
+def test_files_go_out_beside_the_fields_of_a_form(tmp_path: Path) -> None:
+    path = tmp_path / "a b.csv"
+    path.write_bytes(b"1,x\r\n--\r\n" * 50_000)
+    with served({"ok": True}) as server:
+        client(server).post(
+            "lookups",
+            data={"kind": "zip", "none": None, "open": True},
+            files={"addresses": FilePart(path, content_type="text/csv"), "note": FilePart(b"\x00", 'a"b\n.bin')},
+        )
+    asked = server.asked[0]
+
+    assert parts_of(asked) == [
+        ("kind", None, "text/plain", b"zip"),
+        ("open", None, "text/plain", b"true"),
+        ("addresses", "a b.csv", "text/csv", path.read_bytes()),
+        ("note", "a%22b%0A.bin", "application/octet-stream", b"\x00"),
+    ]
+    assert int(asked.headers["content-length"]) == len(asked.body)
+
+
+@pytest.mark.parametrize(
+    "first",
+    [Reply(status=503), Reply(status=429), Reply(status=307, headers={"Location": "/v1/there"})],
+    ids=["503", "429", "redirect"],
+)
+def test_a_file_is_read_again_for_the_next_attempt(first: Reply, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"x" * 100_000)
+    with served(first, {"ok": True}) as server:
+        client(server).post("a", files={"f": FilePart(path)}, idempotent=True)
+
+    assert [parts_of(asked)[0][3] for asked in server.asked] == [path.read_bytes()] * 2
+
+
+def test_files_and_another_body_are_refused() -> None:
+    with served({"ok": True}) as server, pytest.raises(TypeError, match="give data as a dict"):
+        client(server).post("a", data=b"x", files={"f": FilePart(b"y")})
+
+
+def test_a_file_that_grows_while_it_is_sent_is_no_form() -> None:
+    class Growing(FilePart):
+        def open(self) -> BinaryIO:
+            class File(io.BytesIO):
+                def seek(self, offset: int, whence: int = 0) -> int:
+                    size = super().seek(offset, whence)
+                    return size - 1 if whence == io.SEEK_END else size
+
+            return File(b"abc")
+
+    form = Multipart([], {"f": Growing(b"abc")})
+
+    with pytest.raises(OSError, match="changed its size"):
+        form.read()
+
+
+def test_a_stream_is_read_as_it_comes_and_its_failures_are_typed() -> None:
+    with served(Reply(b"x" * 100_000), Reply(b"x" * 10, length=20), Reply(status=404)) as server:
+        api = client(server)
+        with api.stream("a") as whole:
+            sizes = [len(chunk) for chunk in whole]
+        with api.stream("b") as cut, pytest.raises(ApiError) as broken:
+            list(cut)
+        with pytest.raises(NotFound), api.stream("c"):
+            pass
+
+    assert sum(sizes) == 100_000
+    assert len(sizes) > 1
+    assert broken.value.retryable
+    assert len(server.asked) == 3

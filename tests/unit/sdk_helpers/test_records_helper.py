@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from sdk_helpers import records
-from sdk_helpers.records import Records, TooManyBadRows, json_value
+from sdk_helpers.records import Records, TooManyBadRows, exact, json_value
 
 
 def person(record: dict[str, Any]) -> dict[str, Any]:
@@ -136,3 +136,35 @@ def test_json_keeps_what_it_lacks_as_text(value: object, expected: object) -> No
 def test_what_json_would_lose_is_refused(value: object, error: type[Exception]) -> None:
     with pytest.raises(error):
         json_value(value)
+
+
+DECIMAL = {"type": "DECIMAL", "precision": 12, "scale": 2}
+
+
+@pytest.mark.parametrize(
+    ("value",                          "declared", "written"),
+    [
+        (Decimal("19.50"),             None,       "19.50"),
+        (Decimal("1E+3"),              None,       "1000"),
+        (Decimal("-0.00"),             None,       "-0.00"),
+        (Decimal("1e-30"),             None,       "0." + "0" * 29 + "1"),
+        (Decimal("9" * 38),            DECIMAL,    "9" * 38),
+        (Decimal("NaN"),               None,       "NaN"),
+        (Decimal("0.1"),               "double",   Decimal("0.1")),
+        (Decimal("0.1"),               "STRING",   "0.1"),
+        (7,                            None,       7),
+        (7,                            DECIMAL,    "7"),
+        (2**100,                       DECIMAL,    str(2**100)),
+        (0.1,                          DECIMAL,    "0.1"),
+        (1e23,                         DECIMAL,    "1" + "0" * 23),
+        (0.1,                          None,       0.1),
+        (True,                         DECIMAL,    True),
+        ("7.00",                       DECIMAL,    "7.00"),
+        (None,                         DECIMAL,    None),
+    ],
+)  # fmt: skip
+def test_exact_numbers_are_text_where_a_decimal_column_wants_them(value: Any, declared: Any, written: Any) -> None:
+    row = exact({"v": value, "other": "x"}, {"v": declared} if declared else None)
+
+    assert row == {"v": written, "other": "x"}
+    assert type(row["v"]) is type(written)

@@ -1,0 +1,34 @@
+"""The contract over headwater-arrow-file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from headwater_arrow_file import ArrowFile, read
+
+from headwater.destinations.memory import Warehouse
+from headwater.schema import Table
+from headwater.testing.contract import DestinationContract
+
+
+class Driver:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def destination(self, connection: str) -> ArrowFile:
+        return ArrowFile(self.path, connection)
+
+    def rows(self, table: Table) -> list[dict[str, Any]]:
+        stored = Warehouse()
+        read(self.path, stored)
+        return [*stored.stored[table.schema, table.name].rows.values()]
+
+
+class TestArrowFile(DestinationContract):
+    reads_while_open = True
+
+    @pytest.fixture
+    def driver(self, tmp_path: Path) -> Driver:
+        return Driver(tmp_path / "warehouse.arrow")

@@ -1,0 +1,73 @@
+"""What SQL databases write alike: lists of names, keys, widened values, and the record of a table's columns."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from headwater.log import Logging
+from headwater.schema import Table
+from headwater.types.names import BINARY, DOUBLE, FLOAT, NAIVE_DATETIME, STRING, UTC_DATETIME, ColumnType
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """The words in which a database differs from others; each function takes and gives SQL.
+
+    quote       a name as an identifier
+    sql_type    a column type
+    float_text  a float, of the type FLOAT or DOUBLE, as text that Python would write
+    iso         a timestamp without zone, as Python writes it: 'T' between, and six digits of a second or none
+    base64      bytes as text
+    """
+
+    quote: Callable[[str], str]
+    sql_type: Callable[[ColumnType], str]
+    float_text: Callable[[str, ColumnType], str]
+    iso: Callable[[str], str]
+    base64: Callable[[str], str]
+
+    def names(self, columns: Iterable[str]) -> str:
+        return ", ".join(map(self.quote, columns))
+
+    def same_key(self, key: Iterable[str]) -> str:
+        """Write that a row of the table, `old`, and one of the batch, `batch`, have one key."""
+        return " AND ".join(f"old.{self.quote(name)} = batch.{self.quote(name)}" for name in key)
+
+    def assignments(self, columns: Iterable[str]) -> str:
+        return ", ".join(f"{self.quote(name)} = batch.{self.quote(name)}" for name in columns)
+
+    def cast(self, column: str, target: ColumnType) -> str:
+        return f"CAST({column} AS {self.sql_type(target)})"
+
+    def converted(self, column: str, kind: ColumnType, target: ColumnType) -> str:
+        """Write what gives a column's values as `target`; texts equal those of `types.text.as_text`."""
+        if target.name == STRING:
+            if kind.name in (FLOAT, DOUBLE):
+                return self.float_text(column, kind)
+            if kind.name == UTC_DATETIME:
+                at_utc = f"({column} AT TIME ZONE 'UTC')"
+                return f"({self.iso(at_utc)}) || 'Z'"
+            if kind.name == NAIVE_DATETIME:
+                return self.iso(column)
+            if kind.name == BINARY:
+                return self.base64(column)
+        return self.cast(column, target)
+
+
+def columns_text(table: Table) -> str:
+    """Write the columns of a table as `_headwater.tables` keeps them: SQL alone does not tell JSON from text."""
+    return json.dumps({name: [kind.name, kind.precision, kind.scale] for name, kind in table.columns.items()})
+
+
+def columns_from(text: str) -> dict[str, ColumnType]:
+    return {name: ColumnType(*kind) for name, kind in json.loads(text).items()}
+
+
+def warn_of_dropped(schema: str, name: str) -> None:
+    """Say that a table is gone which headwater has made: the state still speaks of its rows."""
+    Logging.warning(
+        f"{schema}.{name}: somebody has dropped this table; it is made anew, and the rows it had come back "
+        "with --full-resync"
+    )

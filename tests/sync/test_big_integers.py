@@ -1,0 +1,68 @@
+"""An integer that no float equals keeps its column from becoming DOUBLE, wherever chunks begin and end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from headwater import Connector, buffer
+from headwater import Operations as op
+from headwater.testing.run import Run, run_connector
+from headwater.types.names import DOUBLE, LONG, STRING
+
+BIG = 2**53 + 1
+
+Call = tuple[str, dict[str, Any]]
+
+
+def upsert(id: int, value: object) -> Call:
+    return "upsert", {"id": id, "v": value}
+
+
+def update(id: int, value: object) -> Call:
+    return "update", {"id": id, "v": value}
+
+
+def run(*calls: Call, after: Run | None = None) -> Run:
+    def emit(configuration: dict[str, str], state: dict[str, Any]) -> None:
+        for kind, row in calls:
+            if kind == "checkpoint":
+                op.checkpoint({})
+            else:
+                getattr(op, kind)("t", row)
+
+    schema = [{"table": "t", "primary_key": ["id"]}]
+    return run_connector(Connector(update=emit, schema=lambda configuration: schema), after=after)
+
+
+CHECKPOINT: Call = ("checkpoint", {})
+
+
+@pytest.mark.parametrize("chunk_rows", [1, 2, 20_480])
+@pytest.mark.parametrize(
+    ("calls",                                                          "kind", "values"),
+    [
+        ([upsert(1, BIG), upsert(1, 5), upsert(2, 0.5)],               STRING, ["5", "0.5"]),
+        ([upsert(1, BIG), update(1, 5), upsert(2, 0.5)],               STRING, ["5", "0.5"]),
+        ([upsert(2, 0.5), upsert(1, BIG), upsert(1, 5)],               STRING, ["5", "0.5"]),
+        ([upsert(1, -BIG), upsert(1, 5), upsert(2, 0.5)],              STRING, ["5", "0.5"]),
+        ([update(1, BIG), upsert(1, 5), upsert(2, 0.5)],               STRING, ["5", "0.5"]),
+        ([update(1, BIG), update(1, 0.5), upsert(1, 5)],               STRING, ["5"]),
+        ([update(1, 0.5), update(1, BIG), upsert(1, 5)],               STRING, ["5"]),
+        ([upsert(1, BIG), upsert(2, 0.5)],                             STRING, [str(BIG), "0.5"]),
+        ([upsert(1, BIG - 1), upsert(1, 5), upsert(2, 0.5)],           DOUBLE, [5.0, 0.5]),
+        ([upsert(1, BIG), upsert(1, 5), upsert(2, 6)],                 LONG,   [5, 6]),
+        ([upsert(1, BIG), upsert(1, 5), CHECKPOINT, upsert(2, 0.5)],   DOUBLE, [5.0, 0.5]),
+        ([upsert(1, BIG), CHECKPOINT, upsert(2, 0.5)],                 STRING, [str(BIG), "0.5"]),
+    ],
+)  # fmt: skip
+def test_the_type_of_a_column_does_not_depend_on_where_chunks_end(
+    calls: list[Call], kind: str, values: list[object], chunk_rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(buffer, "CHUNK_ROWS", chunk_rows)
+    done = run(*calls)
+
+    assert done.result.error is None
+    assert done.table("t").columns["v"].name == kind
+    assert [row["v"] for row in done.rows("t")] == values
