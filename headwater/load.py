@@ -58,7 +58,7 @@ class Loader:
         # Whole milliseconds, as the starts of versions are: no row of this sync is stamped earlier.
         self._synced = _whole_milliseconds(now() if after is None else max(now(), after + MILLISECOND))
         self.since = since or self._synced
-        self._tables: dict[tuple[str, str], Table] = {}
+        self._tables: dict[tuple[str, str], Table | None] = {}  # None where there is none yet
         self._awaited: list[SourceTable] = []
         self._foretold: dict[tuple[str, str], dict[str, ColumnType]] = {}
         self._inexact: set[tuple[str, str, str]] = set()  # columns that were given an integer no float equals
@@ -135,15 +135,18 @@ class Loader:
 
     def _table(self, source: SourceTable) -> Table | None:
         key = (source.target.schema, source.target.name)
-        table = self._tables.get(key)
+        if key not in self._tables:
+            self._tables[key] = self._described(source.target)
+        return self._tables[key]
+
+    def _described(self, target: Table) -> Table | None:
+        table = self._destination.describe_table(target.schema, target.name)
         if table is None:
-            table = self._destination.describe_table(*key)
-            if table is not None:
-                if self._remake and (table.key, table.mode) != (source.target.key, source.target.mode):
-                    self._destination.drop_table(table)
-                    return None
-                self._require_same(table, source.target)
-                self._tables[key] = table
+            return None
+        if self._remake and (table.key, table.mode) != (target.key, target.mode):
+            self._destination.drop_table(table)
+            return None
+        self._require_same(table, target)
         return table
 
     def _require_same(self, table: Table, target: Table) -> None:

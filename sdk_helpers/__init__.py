@@ -4,6 +4,7 @@
     ---------  -----------------------------------------------------------------------  -----------
     settings   argument, configuration, environment or default, typed                   -
     http       one API: base URL, retry, rate limit, typed errors, secrets kept secret  retry
+    downloads  files over HTTP: whole or an error, resumed where they broke             http, retry
     auth       API key, basic, bearer, session token, OAuth 2.0, AWS                    http, retry
     paging     page number, offset, keyset, cursor, next URL, Link header               http, retry
     retry      backoff and jitter; a rate limit that threads share                      -
@@ -11,10 +12,10 @@
     cursors    watermarks, time windows, newest-first feeds                             -
     keys       stable hashes and record ids                                             -
     flatten    nested objects to columns and child tables                               -
-    records    raw record beside mapped columns; quarantine for bad rows                -
+    records    raw record beside mapped columns; quarantine for bad rows; exact numbers -
     tables     a list of records as one Arrow table, nothing dropped                    -
     infer      schema() from sample records                                             -
-    sql        rows from a database in batches                                          -
+    sql        rows from a database in batches; as Arrow, `tables` is needed too        cursors
     files      csv, JSON lines, Parquet, XML, Excel, gzip and zip, streamed             -
     s3         objects of a bucket, incrementally                                       -
 

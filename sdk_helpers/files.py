@@ -73,6 +73,9 @@ def csv_rows(
 
     Errors: FileRefused for two columns of one name, a row with more or fewer fields than the header, bytes
     that are not in `encoding`, an open quote, and what exceeds the limits. Empty lines are passed over.
+
+    >>> list(csv_rows(io.BytesIO(b'id,name\\n1,"Hopper, Grace"\\n')))
+    [{'id': '1', 'name': 'Hopper, Grace'}]
     """
     with _unpacked(source, max_bytes) as (name, stream), _refusing(name, UnicodeDecodeError):
         # The csv module has one limit for the whole process, so it is only ever raised; _Lines is what limits.

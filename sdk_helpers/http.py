@@ -13,6 +13,9 @@ Needs the sibling module `retry`, and `requests`. In a connector.py:
         for order in client.get_json("orders", params={"since": state.get("since")}):   # None is not sent
             op.upsert("orders", order)
         client.post("exports", json={"kind": "full"})
+        with client.stream("exports/1.csv") as chunks:      # see `downloads` for files that must come whole
+            ...
+        client.post("lookups", data={"kind": "zip"}, files={"addresses": FilePart(Path("addresses.csv"))})
 
 What it holds to:
 
@@ -27,17 +30,21 @@ What it holds to:
 
 import base64
 import copy
+import io
 import json as json_module
 import logging
 import re
+import secrets as secrets_module
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
+from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Self, TypedDict, Unpack
+from typing import Any, BinaryIO, NamedTuple, Self, TypedDict, TypeVar, Unpack
 from urllib.parse import quote, quote_plus, urljoin, urlsplit
 
 import requests
@@ -48,6 +55,8 @@ from requests.auth import AuthBase, HTTPBasicAuth
 from .retry import Backoff, RateLimit
 
 logger = logging.getLogger(__name__)
+
+Read = TypeVar("Read")
 
 MASK = "***"
 SHOWN_BODY_BYTES = 200
@@ -361,19 +370,17 @@ class _Body:
         self._max_bytes = max_bytes
         self._in_time = in_time
 
-    def whole(self) -> bytes:
-        """All of it, unpacked.
+    def chunks(self) -> Iterator[bytes]:
+        """All of it, unpacked, as it comes.
 
         Errors: ValueError or zlib.error when it is not whole, and what urllib3 raises.
         """
-        chunks: list[bytes] = []
         size = 0
         for chunk in self._unpacked():
             size += len(chunk)
             if size > self._max_bytes:
                 raise TooLarge
-            chunks.append(chunk)
-        return b"".join(chunks)
+            yield chunk
 
     def beginning(self) -> bytes:
         """What can be read of it, for a message: the status has already said that the call failed."""
@@ -448,11 +455,100 @@ class Limits:
     max_redirects: int = 5
 
 
+@dataclass(frozen=True)
+class FilePart:
+    """A file in the body of a call; the one on disk is read while it is sent, and again for each attempt.
+
+    content  the path of a file, or bytes
+    name     what the server is told it is called; left out: the last part of the path
+    """
+
+    content: Path | bytes
+    name: str | None = None
+    content_type: str = "application/octet-stream"
+
+    @property
+    def size(self) -> int:
+        return len(self.content) if isinstance(self.content, bytes) else self.content.stat().st_size
+
+    @property
+    def file_name(self) -> str:
+        return self.name or ("file" if isinstance(self.content, bytes) else self.content.name)
+
+    def open(self) -> BinaryIO:
+        return io.BytesIO(self.content) if isinstance(self.content, bytes) else self.content.open("rb")
+
+
+class Multipart:
+    """A form with files, as a file to read: it is never in memory as a whole.
+
+    >>> form = Multipart([("kind", "zip")], {"list": FilePart(b"1,2", "list.csv", "text/csv")}, boundary="b")
+    >>> len(form) == len(form.read())
+    True
+
+    Source: RFC 7578; quotes and line ends in names are written as browsers do (HTML, section 4.10.21.8).
+    """
+
+    def __init__(
+        self, fields: Iterable[tuple[str, str]], files: Mapping[str, FilePart], *, boundary: str | None = None
+    ) -> None:
+        self.boundary = boundary or secrets_module.token_hex(16)
+        self._parts = [*self._written(fields, files), io.BytesIO(f"--{self.boundary}--\r\n".encode())]
+        self._size = self._left = sum(_remaining(part) for part in self._parts)
+        self.content_type = f"multipart/form-data; boundary={self.boundary}"
+
+    def __len__(self) -> int:
+        return self._size
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes, at most `size` of them; b"" at the end. Errors: OSError when a file has changed its size."""
+        wanted = self._size if size < 0 else size
+        found = b""
+        while self._parts and len(found) < wanted:
+            piece = self._parts[0].read(wanted - len(found))
+            if not piece:
+                self._parts.pop(0).close()
+            found += piece
+        self._left -= len(found)
+        shrunk = self._left > 0 and not self._parts
+        grown = self._left <= 0 and any(part.read(1) for part in self._parts)
+        if shrunk or grown:
+            raise OSError("a file has changed its size while it was sent")
+        return found
+
+    def close(self) -> None:
+        for part in self._parts:
+            part.close()
+
+    def _written(self, fields: Iterable[tuple[str, str]], files: Mapping[str, FilePart]) -> Iterator[BinaryIO]:
+        for name, value in fields:
+            yield io.BytesIO(f"{self._head(name)}\r\n\r\n{value}\r\n".encode())
+        for name, part in files.items():
+            file_name = f'; filename="{_quoted_name(part.file_name)}"\r\nContent-Type: {part.content_type}'
+            yield io.BytesIO(f"{self._head(name)}{file_name}\r\n\r\n".encode())
+            yield part.open()
+            yield io.BytesIO(b"\r\n")
+
+    def _head(self, name: str) -> str:
+        return f'--{self.boundary}\r\nContent-Disposition: form-data; name="{_quoted_name(name)}"'
+
+
+def _remaining(file: BinaryIO) -> int:
+    size = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    return size
+
+
+def _quoted_name(name: str) -> str:
+    return name.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
+
+
 class RequestOptions(TypedDict, total=False):
     """What a call may say beside method and path.
 
     params      for the query, see `query_parameters`
     json, data  the body: a JSON value; or a form (mapping), text or bytes
+    files       makes `data`, a form, a multipart one with these files
     headers     laid over those of the client; None takes one away
     accept      statuses of 300 and above to return instead of raising
     idempotent  True: a POST or PATCH may be repeated after a failure; False: a GET may not
@@ -462,6 +558,7 @@ class RequestOptions(TypedDict, total=False):
     params: Mapping[str, object] | None
     json: Any
     data: Mapping[str, object] | str | bytes | None
+    files: Mapping[str, FilePart] | None
     headers: Mapping[str, str | None] | None
     accept: Iterable[int]
     idempotent: bool
@@ -600,6 +697,17 @@ class ApiClient:
         call = _Call(self, method, path, options)
         return self.backoff.call(call.answer, on=ApiError, when=call.may_repeat)
 
+    @contextmanager
+    def stream(self, path: str, *, method: str = "GET", **options: Unpack[RequestOptions]) -> Iterator["Stream"]:
+        """The answer with its body still to come, to be read within the `with`.
+
+        Opening it is repeated like any other call; what breaks while the body is read is raised to the reader.
+        """
+        call = _Call(self, method, path, options, streamed=True)
+        response = self.backoff.call(call.answer, on=ApiError, when=call.may_repeat)
+        with response:
+            yield Stream(response, call)
+
     def home(self, url: str) -> bool:
         """Whether `url` is on the host of the base URL, so that credentials may go there.
 
@@ -619,6 +727,22 @@ class ApiClient:
             f"{_printable(redact(url, self.secrets))} is not on {self._origin[0]}://{self._origin[1]}:{self._origin[2]}.\n"
             f"If the API really sends callers there: other_hosts=[{named!r}]; no credentials will go there."
         )
+
+
+class Stream:
+    """The body of an answer, chunk by chunk, once.
+
+    response  status and headers; its own body is not to be read
+
+    Errors while it is read: NoAnswer when the connection breaks, BadBody when the body is cut short or too large.
+    """
+
+    def __init__(self, response: requests.Response, call: "_Call") -> None:
+        self.response = response
+        self._call = call
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._call.chunks(self.response)
 
 
 class JsonAnswer(NamedTuple):
@@ -650,7 +774,13 @@ def _header_secrets(headers: Mapping[str, str]) -> Iterator[str]:
             yield value.rpartition(" ")[2]  # "Bearer abc": the token alone, too
 
 
-def _form_or_bytes(data: Mapping[str, object] | str | bytes | None) -> list[tuple[str, str]] | bytes | None:
+def _body_to_send(
+    data: Mapping[str, object] | str | bytes | None, files: Mapping[str, FilePart] | None
+) -> list[tuple[str, str]] | bytes | Multipart | None:
+    if files:
+        if data is not None and not isinstance(data, Mapping):
+            raise TypeError("files go into a form: give data as a dict, or leave it out")
+        return Multipart(query_parameters(data or {}), files)
     if isinstance(data, Mapping):
         return query_parameters(data)
     return data.encode() if isinstance(data, str) else data
@@ -659,8 +789,11 @@ def _form_or_bytes(data: Mapping[str, object] | str | bytes | None) -> list[tupl
 class _Call:
     """One call of a client: the request, sent once per attempt, and its redirects."""
 
-    def __init__(self, client: ApiClient, method: str, path: str, options: RequestOptions) -> None:
+    def __init__(
+        self, client: ApiClient, method: str, path: str, options: RequestOptions, *, streamed: bool = False
+    ) -> None:
         self._client = client
+        self._streamed = streamed
         self._method = method.upper()
         self._url = joined_url(client.base_url, path)
         self._options = options
@@ -686,13 +819,17 @@ class _Call:
 
     def _request(self) -> requests.Request:
         given = self._options.get("headers") or {}
+        headers = {name: value for name, value in given.items() if value is not None}
+        data = _body_to_send(self._options.get("data"), self._options.get("files"))
+        if isinstance(data, Multipart):
+            headers["Content-Type"] = data.content_type
         return requests.Request(
             self._method,
             self._url,
             params=query_parameters(self._options.get("params") or {}),
             json=self._options.get("json"),
-            data=_form_or_bytes(self._options.get("data")),
-            headers={name: value for name, value in given.items() if value is not None},
+            data=data,
+            headers=headers,
         )
 
     def _exchange(self, request: requests.Request) -> requests.Response:
@@ -706,7 +843,10 @@ class _Call:
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             failed = self._no_answer(prepared, error)
         else:
-            return self._read(response, started)
+            return response if self._streamed and self._is_good(response) else self._read(response, started)
+        finally:
+            if isinstance(request.data, Multipart):
+                request.data.close()
         raise failed
 
     def _prepared(self, request: requests.Request) -> requests.PreparedRequest:
@@ -735,10 +875,25 @@ class _Call:
 
     def _read(self, response: requests.Response, started: float) -> requests.Response:
         """Give the same answer with its body read; requests alone would read without limit."""
+        with response:  # closes the connection of a body that was not read to its end
+            body = self._guarded(response, lambda: self._body(response, started))
+        # With these two set, `content`, `text` and `json()` of requests are what was read here.
+        response._content = body
+        response._content_consumed = True  # type: ignore[attr-defined]  # not in the stubs of requests
+        return response
+
+    def chunks(self, response: requests.Response) -> Iterator[bytes]:
+        """Give the body of an answer that was streamed."""
+        body = _Body(response, self._max_bytes(), self._in_time(self._client.backoff.clock()))
+        chunks = body.chunks()
+        while (chunk := self._guarded(response, lambda: next(chunks, None))) is not None:
+            yield chunk
+
+    def _guarded(self, response: requests.Response, reading: Callable[[], Read]) -> Read:
+        """Read from a body; what goes wrong is an ApiError."""
         failed: ApiError
         try:
-            with response:  # closes the connection of a body that was not read to its end
-                body = self._body(response, started)
+            return reading()
         except TooLarge:
             failed = BadBody(
                 f"{self._asked(response.request)}: the body is larger than {self._max_bytes()} bytes.\n"
@@ -749,25 +904,23 @@ class _Call:
         except (ValueError, zlib.error) as error:
             reason = _printable(redact(str(error), self._client.secrets))
             failed = BadBody(f"{self._asked(response.request)}: the body is broken: {reason}", retryable=True)
-        else:
-            # With these two set, `content`, `text` and `json()` of requests are what was read here.
-            response._content = body
-            response._content_consumed = True  # type: ignore[attr-defined]  # not in the stubs of requests
-            return response
         failed.status = response.status_code
         raise failed
 
     def _body(self, response: requests.Response, started: float) -> bytes:
-        limits, clock = self._client.limits, self._client.backoff.clock
-
-        def in_time() -> bool:
-            return clock() - started <= limits.total_seconds
-
+        in_time = self._in_time(started)
         if self._redirects(response):
             return b""
         if self._fails(response):
             return _Body(response, ERROR_BODY_BYTES, in_time).beginning()
-        return _Body(response, self._max_bytes(), in_time).whole()
+        return b"".join(_Body(response, self._max_bytes(), in_time).chunks())
+
+    def _in_time(self, started: float) -> Callable[[], bool]:
+        limits, clock = self._client.limits, self._client.backoff.clock
+        return lambda: clock() - started <= limits.total_seconds
+
+    def _is_good(self, response: requests.Response) -> bool:
+        return not self._redirects(response) and not self._fails(response)
 
     def _max_bytes(self) -> int:
         return self._options.get("max_bytes", self._client.limits.max_bytes)
@@ -795,7 +948,8 @@ class _Call:
         if not reads and status == 303:
             again.method = "GET"
         elif not reads:
-            again.data, again.json = request.data, request.json
+            fresh = self._request()  # a body that was read is at its end
+            again.data, again.json, again.headers = fresh.data, fresh.json, fresh.headers
         return again
 
     def _judged(self, response: requests.Response) -> requests.Response:

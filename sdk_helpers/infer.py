@@ -8,6 +8,9 @@ In a connector, or once on the command line to write the entry down::
 A sample never shows everything, so the choice is the widest type that keeps each value exactly: whole numbers
 are LONG however small, text stays STRING, kinds that do not go together are STRING or JSON. A column that was
 empty in every record is left out, and its type is found when its first value comes.
+
+Decimals are DECIMAL, the one type that keeps them as numbers. Emit them as text (`records.exact`), which is all that
+Fivetran's SDK 2.13.1 takes there; without a declared type it would make them a column of text.
 """
 
 from __future__ import annotations

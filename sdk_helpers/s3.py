@@ -34,7 +34,11 @@ _ATTEMPTS = 4  # of one read, each on a new connection
 
 @dataclass(frozen=True)
 class S3Object:
-    """One object as the listing showed it; `etag` is quoted, as S3 sends it."""
+    """One object as the listing showed it; `etag` is quoted, as S3 sends it.
+
+    >>> S3Object("lake", "exports/1.csv", 10, datetime(2024, 3, 1, tzinfo=UTC), '"e1"').mark
+    'c5341d94b241c60af4d5'
+    """
 
     bucket: str
     key: str

@@ -6,7 +6,7 @@ In a connector::
     orders = ChangedRows("orders", cursor="updated_at", key=["id"], schema="shop")
     for batch, cursor in orders.batches(connection, state.get("orders", {})):
         for row in batch:
-            op.upsert("orders", row)
+            op.upsert("orders", exact(row))          # from records.py: Fivetran takes no Decimal
         op.checkpoint({"orders": cursor})
 
 Memory holds one batch: server-side cursors are used where the driver has them (psycopg, psycopg2, SQLAlchemy,
@@ -64,6 +64,11 @@ def row_batches(connection: Any, query: str, parameters: Any = None, *, batch_ro
 
     The connection must not be committed or rolled back between batches: that ends a server-side cursor.
     Errors: ValueError when two columns of the result share a name: give one an alias.
+
+    >>> import sqlite3
+    >>> query = "SELECT 1 AS id UNION ALL SELECT 2 UNION ALL SELECT 3"
+    >>> list(row_batches(sqlite3.connect(":memory:"), query, batch_rows=2))
+    [[{'id': 1}, {'id': 2}], [{'id': 3}]]
     """
     if batch_rows < 1:
         raise ValueError(f"batch_rows must be at least 1, not {batch_rows}")

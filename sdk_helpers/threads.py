@@ -65,6 +65,9 @@ def fetch_in_threads(
     The first error stops everything: no new call starts, the running ones are waited for, and that error is
     raised, with a note of its item. Leaving the loop early does the same, without the error. What was not
     given out is for the next sync to fetch again.
+
+    >>> [(fetched.item, fetched.value) for fetched in fetch_in_threads(str.upper, "abc", threads=2)]
+    [('a', 'A'), ('b', 'B'), ('c', 'C')]
     """
     if threads < 1:
         raise ValueError(f"fetch_in_threads: threads is {threads}: at least 1")

@@ -52,9 +52,9 @@ def _drained(port: int, configuration: dict[str, str]) -> dict[str, float]:
     limits = [("grpc.max_receive_message_length", MESSAGE_BYTES), ("grpc.max_metadata_size", 1024 * 1024)]
     with grpc.insecure_channel(f"127.0.0.1:{port}", options=limits) as channel:
         grpc.channel_ready_future(channel).result(timeout=START_SECONDS)
-        update = channel.unary_stream("/fivetran_sdk.v2.SourceConnector/Update")
+        update: Any = channel.unary_stream("/fivetran_sdk.v2.SourceConnector/Update")
         request = connector_sdk_pb2.UpdateRequest(configuration=configuration, state_json="{}")
-        schema = channel.unary_unary("/fivetran_sdk.v2.SourceConnector/Schema")
+        schema: Any = channel.unary_unary("/fivetran_sdk.v2.SourceConnector/Schema")
         schema(connector_sdk_pb2.SchemaRequest(configuration=configuration).SerializeToString())
         started = time.perf_counter()
         nbytes = sum(len(message) for message in update(request.SerializeToString()))

@@ -16,6 +16,7 @@ import pyarrow as pa
 from headwater.batch import Batch
 from headwater.destinations.abc import Settings
 from headwater.destinations.dialect import columns_from, columns_text, warn_of_dropped
+from headwater.destinations.duckdb_catalog import StoredTables
 from headwater.destinations.duckdb_file import DatabaseFile, hint
 from headwater.destinations.duckdb_sql import DUCKDB, column_type, quote, schema_name, sql_type, table_name
 from headwater.destinations.highest_keys import HighestKeys
@@ -66,6 +67,7 @@ class DuckDB:
         self._in_transaction = False
         self._journal: list[Callable[[], None]] = []
         self._highest = HighestKeys()
+        self._stored = StoredTables(self._fetch)
         self._rows = 0
         self._bytes = 0
         self._epoch = 0
@@ -144,6 +146,7 @@ class DuckDB:
 
     def _move_to_copy(self) -> None:
         self._end("ROLLBACK")
+        self._stored.forget()
         try:
             self._open_file().move_to_copy()
         except duckdb.Error as error:
@@ -179,11 +182,7 @@ class DuckDB:
 
     def describe_table(self, schema: str, name: str) -> Table | None:
         self._begin()
-        found = self._fetch(
-            "SELECT column_name, data_type FROM duckdb_columns() "
-            "WHERE database_name = 'warehouse' AND schema_name = ? AND table_name = ? ORDER BY column_index",
-            schema, name,
-        )  # fmt: skip
+        found = self._stored.columns(schema, name)
         own = self._fetch(
             "SELECT key, mode, columns FROM _headwater.tables WHERE schema = ? AND name = ?", schema, name
         )
@@ -228,20 +227,17 @@ class DuckDB:
         self._do(partial(self._create, _copy(table)))
 
     def _create(self, table: Table) -> None:
-        alike = self._fetch(
-            "SELECT table_name FROM duckdb_tables() WHERE database_name = 'warehouse' "
-            "AND schema_name = ? AND lower(table_name) = lower(?)",
-            table.schema, table.name,
-        )  # fmt: skip
-        if alike:
+        alike = self._stored.alike(table.schema, table.name)
+        if alike is not None:
             raise DestinationError(
-                f"{table}: there is a table {alike[0][0]!r} already, and DuckDB has no case",
+                f"{table}: there is a table {alike!r} already, and DuckDB has no case",
                 hint="Rename one in the connector, or use the naming FIVETRAN.",
             )
         self._highest.created(table)
         columns = ", ".join(f"{quote(name)} {sql_type(kind)}" for name, kind in table.columns.items())
         self._execute(f"CREATE SCHEMA IF NOT EXISTS {schema_name(table.schema)}")
         self._execute(f"CREATE TABLE {table_name(table)} ({columns})")
+        self._stored.created(table.schema, table.name)
         self._record(table)
 
     def drop_table(self, table: Table) -> None:
@@ -250,12 +246,14 @@ class DuckDB:
     def _drop(self, table: Table) -> None:
         self._highest.forget(table)
         self._execute(f"DROP TABLE {table_name(table)}")
+        self._stored.dropped(table.schema, table.name)
         self._execute("DELETE FROM _headwater.tables WHERE schema = ? AND name = ?", table.schema, table.name)
 
     def alter_table(self, table: Table, *, add: Mapping[str, ColumnType], retype: Mapping[str, ColumnType]) -> None:
         self._do(partial(self._alter, _copy(table), dict(add), dict(retype)))
 
     def _alter(self, table: Table, add: Mapping[str, ColumnType], retype: Mapping[str, ColumnType]) -> None:
+        self._stored.altered(table.schema, table.name)
         for name, kind in add.items():
             self._execute(f"ALTER TABLE {table_name(table)} ADD COLUMN {quote(name)} {sql_type(kind)}")
         if retype.keys() & set(table.primary_key):

@@ -1,5 +1,7 @@
 """Serve one connector with the MIT package, call it over gRPC and print what it streams.
 
+With --server the package only calls: a server that is running already.
+
 Started by stream.py, inside .venvs/mit_sdk; the output is described there.
 """
 
@@ -33,29 +35,36 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("project", type=Path)
     parser.add_argument("--state", default="{}")
+    parser.add_argument("--server", metavar="HOST:PORT")
     parser.add_argument("--also-import-from", nargs="*", default=[])
     arguments = parser.parse_args()
     sys.path[0] = str(arguments.project)  # in place of this script's own directory
     sys.path += arguments.also_import_from  # last, so that the package's own pins win
     output = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # the package logs to stdout
-    for operation in record(arguments.project, arguments.state):
+    configuration = read_configuration(arguments.project)
+    if arguments.server:
+        recorded = called(arguments.server, configuration, arguments.state)
+    else:
+        recorded = served(load(arguments.project), configuration, arguments.state)
+    for operation in recorded:
         print(json.dumps(operation), file=output, flush=True)
 
 
-def record(project: Path, state: str) -> Iterator[dict[str, Any]]:
-    connector = load(project)
-    configuration = read_configuration(project)
+def served(connector: Any, configuration: dict[str, str], state: str) -> Iterator[dict[str, Any]]:
     constants.DEBUGGING = True  # listen on 127.0.0.1, and give the server back instead of waiting for its end
     port = free_port()
     server = connector.run(port=port, configuration=configuration)
     try:
-        limits = [("grpc.max_receive_message_length", MESSAGE_BYTES), ("grpc.max_metadata_size", 1024 * 1024)]
-        with grpc.insecure_channel(f"127.0.0.1:{port}", options=limits) as channel:
-            client = connector_sdk_pb2_grpc.SourceConnectorStub(channel)
-            yield from calls(client, configuration, state)
+        yield from called(f"127.0.0.1:{port}", configuration, state)
     finally:
         server.stop(grace=None).wait()
+
+
+def called(address: str, configuration: dict[str, str], state: str) -> Iterator[dict[str, Any]]:
+    limits = [("grpc.max_receive_message_length", MESSAGE_BYTES), ("grpc.max_metadata_size", 1024 * 1024)]
+    with grpc.insecure_channel(address, options=limits) as channel:
+        yield from calls(connector_sdk_pb2_grpc.SourceConnectorStub(channel), configuration, state)
 
 
 def calls(client: Any, configuration: dict[str, str], state: str) -> Iterator[dict[str, Any]]:

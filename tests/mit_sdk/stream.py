@@ -33,6 +33,7 @@ import sysconfig
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -53,21 +54,29 @@ class ForbiddenPackage(Exception):
     """A package whose licence forbids its use here got into the environment."""
 
 
-def stream(project: Path, *, state: dict[str, Any] | None = None) -> list[Operation]:
+def stream(project: Path, *, state: dict[str, Any] | None = None, server: str | None = None) -> list[Operation]:
     """The operations of one sync of `project`, as the MIT package streams them.
+
+    server  `host:port` of a server to call instead, with the package's own client
 
     Errors: EnvironmentUnavailable; RuntimeError when the project cannot be started.
     """
+    return [json.loads(line) for line in _recorded(project.resolve(), json.dumps(state or {}), server)]
+
+
+@cache  # to start the package takes seconds
+def _recorded(project: Path, state: str, server: str | None) -> list[str]:
     command: list[str | Path] = [
-        python(), RECORDER, project.resolve(),
-        "--state", json.dumps(state or {}),
+        python(), RECORDER, project,
+        "--state", state,
+        *(["--server", server] if server else []),
         "--also-import-from", sysconfig.get_path("purelib"), ROOT,
     ]  # fmt: skip
     ended = subprocess.run(command, capture_output=True, text=True, timeout=RUN_SECONDS, check=False)
     if ended.returncode:
         end = ended.stderr[-4000:]
         raise RuntimeError(f"{project}: the MIT package ended with {ended.returncode}:\n{end}")
-    return [json.loads(line) for line in ended.stdout.splitlines()]
+    return ended.stdout.splitlines()
 
 
 def wire(type_name: str, value: object) -> list[Any]:

@@ -175,7 +175,8 @@ def test_schema_is_a_schema_and_describes_every_option() -> None:
 
 
 ACCEPTED = [
-    "", "strict = false", "schema = 'a_1'", "naming = 'SOURCE'", "memory_mb = 1", "retries = 0", "tables = {}", "[tables.x]",
+    "", "strict = false", "schema = 'a_1'", "naming = 'SOURCE'", "memory_mb = 1", "retries = 0", "tables = {}",
+    "[tables.x]",
     "destination = 'memory:'", "[tables.x]\nmode = 'live'\nblocked_columns = []\nhashed_columns = ['a', 'b']",
 ]  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""A table that the API exports as one CSV file: read line by line while it arrives, each text made a value.
+"""A table that the API exports as one CSV file: fetched whole, read line by line, each text made a value.
 
 CSV has no types: every field is text, and an empty one may mean an empty text or no value. What it means here is said
 in `user_row`, column by column.
@@ -6,12 +6,12 @@ in `user_row`, column by column.
 
 from typing import Any
 
-import requests
 from fivetran_connector_sdk import Connector
-from fivetran_connector_sdk import Logging as log
 from fivetran_connector_sdk import Operations as op
 
+from sdk_helpers.downloads import downloaded
 from sdk_helpers.files import csv_rows
+from sdk_helpers.http import ApiClient
 
 
 def schema(configuration: dict[str, str]) -> list[dict[str, Any]]:
@@ -33,12 +33,9 @@ def schema(configuration: dict[str, str]) -> list[dict[str, Any]]:
 
 
 def update(configuration: dict[str, str], state: dict[str, Any]) -> None:
-    with requests.get(configuration["export_url"], stream=True, timeout=60) as response:
-        response.raise_for_status()
-        log.info(f"The export was made at {response.headers.get('Last-Modified', 'an unknown time')}")
-        # `raw` are the bytes as they come, also gzipped ones. A connection that breaks is an error there, while a
-        # loop over lines would take it for the end of the file.
-        for fields in csv_rows(response.raw):
+    # To the disk first: a transfer that breaks goes on where it stopped, and the API does not wait for the destination.
+    with ApiClient(configuration["base_url"]) as client, downloaded(client, "users.csv") as file:
+        for fields in csv_rows(file):
             op.upsert(table="user", data=user_row(fields))
     op.checkpoint(state=state)
 

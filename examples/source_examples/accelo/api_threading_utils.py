@@ -33,12 +33,14 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Request:
-    """What one worker fetches: the rows of an entity that were changed after `since`, a Unix time in seconds.
+    """What one worker fetches: the rows of an entity whose `cursor` is later than `since`, a Unix time in seconds.
 
-    since  None is all rows, and for entities that do not say when they were changed
+    cursor  the column that says how new a row is; None for an entity that has none
+    since   None is all rows
     """
 
     entity: str
+    cursor: str | None
     since: int | None
 
 
@@ -67,8 +69,12 @@ def rows_fetcher(client: ApiClient, page_size: int) -> Callable[[Request], list[
 def parameters(request: Request) -> dict[str, str]:
     """Write a request as Accelo's API has it.
 
-    >>> parameters(Request("companies", 1709285400))["_filters"]
+    >>> parameters(Request("companies", "date_modified", 1709285400))["_filters"]
     'order_by_asc(date_modified),date_modified_after(1709285400)'
+    >>> parameters(Request("staff", None, None))
+    {'_fields': '_ALL'}
     """
-    changed = [] if request.since is None else [f"date_modified_after({request.since})"]
-    return {"_fields": "_ALL", "_filters": ",".join(["order_by_asc(date_modified)", *changed])}
+    if request.cursor is None:
+        return {"_fields": "_ALL"}  # in the order of their ids, which is Accelo's own
+    later = [] if request.since is None else [f"{request.cursor}_after({request.since})"]
+    return {"_fields": "_ALL", "_filters": ",".join([f"order_by_asc({request.cursor})", *later])}

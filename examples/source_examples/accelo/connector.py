@@ -19,13 +19,23 @@ from sdk_helpers.retry import RateLimit
 
 MONEY = {"type": "DECIMAL", "precision": 18, "scale": 2}
 TIME = "UTC_DATETIME"
+# The columns whose types the values do not say, as Accelo sends all of them as text.
 ENTITIES: dict[str, dict[str, Any]] = {
     "companies": {"date_created": TIME, "date_modified": TIME},
     "invoices": {"amount": MONEY, "date_raised": TIME, "date_due": TIME, "date_modified": TIME},
-    "payments": {"amount": MONEY, "date_created": TIME, "date_modified": TIME},
+    "payments": {"amount": MONEY, "date_created": TIME},
     "prospects": {"value": MONEY, "date_created": TIME, "date_modified": TIME},
     "jobs": {"date_created": TIME, "date_due": TIME, "date_modified": TIME},
-    "staff": {},  # says nothing about changes: read whole in each sync, last
+    "staff": {},
+}
+# By which column a sync asks for what is new. Payments do not say when they were changed, only when they were made;
+# staff say neither, and are read whole in each sync, last.
+CURSORS = {
+    "companies": "date_modified",
+    "invoices": "date_modified",
+    "payments": "date_created",
+    "prospects": "date_modified",
+    "jobs": "date_modified",
 }
 CALLS_PER_HOUR = 5000  # what Accelo allows a deployment
 
@@ -41,7 +51,7 @@ def update(configuration: dict[str, str], state: dict[str, Any]) -> None:
     cursors = TableCursors(state)
     # The filter is "after", and times are whole seconds: a second less, so that one is not cut in two.
     marks = {entity: Watermark(cursors[entity], lookback=1) for entity in ENTITIES}
-    requests = [Request(entity, marks[entity].since) for entity in ENTITIES]
+    requests = [Request(entity, CURSORS.get(entity), marks[entity].since) for entity in ENTITIES]
     results = fetch_entities(
         accelo_client(configuration),
         requests,
@@ -52,8 +62,8 @@ def update(configuration: dict[str, str], state: dict[str, Any]) -> None:
         log.info(f"{request.entity}: {len(rows)} rows")
         for row in rows:
             op.upsert(table=request.entity, data=table_row(row))
-            if "date_modified" in ENTITIES[request.entity]:
-                marks[request.entity].see(int(row["date_modified"]))
+            if request.cursor is not None:
+                marks[request.entity].see(int(row[request.cursor]))
         cursors[request.entity] = marks[request.entity].finish()
         op.checkpoint(state=cursors.state())
 

@@ -7,6 +7,7 @@ A table is scanned in each sync, for DynamoDB has no time of change. Each page b
 key where it ends, so an interrupted scan goes on there.
 """
 
+from base64 import b64encode
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -116,22 +117,31 @@ def value_of(value: Any, column: Any) -> Any:
 
 
 def stored(value: Any) -> Any:
-    """Turn a value of DynamoDB into one that a column or JSON can hold.
+    """Turn a value of DynamoDB into one that a column can hold; of bytes inside a document JSON holds the base64.
 
-    >>> stored({"n": Decimal("2"), "price": Decimal("0.5"), "colours": {"red", "blue"}})
-    {'n': 2, 'price': 0.5, 'colours': ['blue', 'red']}
+    >>> stored({"n": Decimal("2"), "price": Decimal("0.5"), "colours": {"red", "blue"}, "seal": Binary(b"x")})
+    {'n': 2, 'price': 0.5, 'colours': ['blue', 'red'], 'seal': 'eA=='}
+    >>> stored(Binary(b"x")), stored({Decimal("2"), Decimal("0.12345678901234567890")})
+    (b'x', ['0.12345678901234567890', 2])
     """
-    if isinstance(value, Decimal):
-        return number(value)
     if isinstance(value, Binary):
-        return bytes(value)  # type: ignore[call-overload]  # the stubs do not know its __bytes__
+        return bytes_of(value)
     if isinstance(value, dict):
-        return {name: stored(inner) for name, inner in value.items()}
+        return {name: inside(inner) for name, inner in value.items()}
     if isinstance(value, list):
-        return [stored(inner) for inner in value]
+        return [inside(inner) for inner in value]
     if isinstance(value, set):
-        return sorted(stored(inner) for inner in value)  # a set has no order, and a row should look the same twice
-    return value
+        # A set has no order, and a row should look the same twice.
+        return [inside(inner) for inner in sorted(value, key=lambda v: bytes_of(v) if isinstance(v, Binary) else v)]
+    return number(value) if isinstance(value, Decimal) else value
+
+
+def inside(value: Any) -> Any:
+    return b64encode(bytes_of(value)).decode() if isinstance(value, Binary) else stored(value)
+
+
+def bytes_of(value: Any) -> bytes:
+    return bytes(value.value)
 
 
 def number(value: Decimal) -> int | float | str:

@@ -6,7 +6,6 @@ joins has no time of change: its rows are read whole, and replace those of the l
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from decimal import Decimal
 from typing import Any
 
 import redshift_connector
@@ -14,6 +13,7 @@ from fivetran_connector_sdk import Connector
 from fivetran_connector_sdk import Operations as op
 
 from sdk_helpers.cursors import TableCursors
+from sdk_helpers.records import exact
 from sdk_helpers.settings import setting
 from sdk_helpers.sql import ChangedRows, row_batches
 
@@ -72,15 +72,6 @@ def connected(configuration: dict[str, str]) -> Iterator[Any]:
         yield connection
     finally:
         connection.close()
-
-
-def exact(row: dict[str, Any]) -> dict[str, Any]:
-    """Write exact numbers as text: Fivetran's SDK takes no Decimal.
-
-    >>> exact({"id": 1, "amount": Decimal("19.50")})
-    {'id': 1, 'amount': '19.50'}
-    """
-    return {name: f"{value:f}" if isinstance(value, Decimal) else value for name, value in row.items()}
 
 
 connector = Connector(update=update, schema=schema)

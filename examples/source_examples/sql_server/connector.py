@@ -5,7 +5,6 @@ string says which one it is. Deleted rows are read from a table that a trigger i
 """
 
 from contextlib import closing
-from decimal import Decimal
 from typing import Any
 
 import pyodbc
@@ -13,6 +12,7 @@ from fivetran_connector_sdk import Connector
 from fivetran_connector_sdk import Operations as op
 
 from sdk_helpers.cursors import TableCursors
+from sdk_helpers.records import exact
 from sdk_helpers.sql import ChangedRows
 
 EMPLOYEES = ChangedRows("employees", cursor="updated_at", key=["id"], schema="hr")
@@ -51,15 +51,6 @@ def update(configuration: dict[str, str], state: dict[str, Any]) -> None:
                 op.upsert(table="employees", data=exact(row))
             cursors["employees"] = cursor
             op.checkpoint(state=cursors.state())
-
-
-def exact(row: dict[str, Any]) -> dict[str, Any]:
-    """Write exact numbers as text: Fivetran's SDK takes no Decimal.
-
-    >>> exact({"id": 1, "salary": Decimal("19.50")})
-    {'id': 1, 'salary': '19.50'}
-    """
-    return {name: f"{value:f}" if isinstance(value, Decimal) else value for name, value in row.items()}
 
 
 connector = Connector(update=update, schema=schema)

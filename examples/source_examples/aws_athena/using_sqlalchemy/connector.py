@@ -4,7 +4,6 @@
 for it, and reads its result page by page.
 """
 
-from decimal import Decimal
 from typing import Any
 
 import pyathena
@@ -13,6 +12,7 @@ from fivetran_connector_sdk import Connector
 from fivetran_connector_sdk import Operations as op
 
 from sdk_helpers.cursors import TableCursors
+from sdk_helpers.records import exact
 from sdk_helpers.sql import ChangedRows
 
 TABLES = [ChangedRows("orders", cursor="updated_at", key=["id"])]
@@ -58,15 +58,6 @@ def athena_engine(configuration: dict[str, str]) -> sqlalchemy.Engine:
             s3_staging_dir=configuration["output_location"],
         ),
     )
-
-
-def exact(row: dict[str, Any]) -> dict[str, Any]:
-    """Write exact numbers as text: Fivetran's SDK takes no Decimal.
-
-    >>> exact({"id": 1, "amount": Decimal("19.50")})
-    {'id': 1, 'amount': '19.50'}
-    """
-    return {name: f"{value:f}" if isinstance(value, Decimal) else value for name, value in row.items()}
 
 
 connector = Connector(update=update, schema=schema)

@@ -1,0 +1,140 @@
+"""A, B, D: hostile names and values, configurations that try to be more, and files that others may read."""
+
+from __future__ import annotations
+
+import stat
+from collections import Counter
+
+from tests.faults.extremes import connector
+from tests.faults.matrix import DUCKDB, Fault
+from tests.faults.shop import Shop
+from tests.faults.warehouses import PostgresWarehouse
+
+# Names as a source may choose them; Postgres and DuckDB hold all of them but NUL.
+HOSTILE_NAMES = (
+    'x"; DROP TABLE canary;--',
+    "x'; DROP TABLE canary;--",
+    '"',
+    '""',
+    "../../x",
+    "select",
+    "Robert'); --",
+    "table\\",
+    "a b\tc",
+    "%s %(x)s {x} $1 :x ?",
+    "зказ",  # letters that look like others
+    "x" * 300,
+    "x" * 299 + "y",
+)
+HOSTILE_VALUES = (
+    "\\.",
+    "\\N",
+    "\\",
+    '"',
+    "a\tb\nc\r\nd",
+    "a,b;c|d",
+    "'; DROP TABLE canary;--",
+    "NULL",
+    "",
+    "=cmd()|' /C calc'!A0",
+    "\u2028\u202e\ufeff",
+    "\U0001f600",
+    "%s $1 {x}",
+)
+
+
+def hostile_names(shop: Shop) -> None:
+    """Each name is a table's and a column's at once; none of them may do anything but be a name."""
+    canary(shop)
+    body = f"""
+for number, name in enumerate({HOSTILE_NAMES!r}):
+    op.upsert(name, {{"id": number, name: "here"}})
+"""
+    connector(shop, body)
+    shop.run("--naming", "SOURCE").require(0)
+    tables = {name: found for name, found in shop.warehouse.tables().items() if name != "canary"}
+    assert len(tables) == len(HOSTILE_NAMES)
+    assert {found.rows.total() for found in tables.values()} == {1}
+    if not isinstance(shop.warehouse, PostgresWarehouse):  # which shortens names to 63 bytes
+        assert set(tables) == set(HOSTILE_NAMES)
+    assert shop.warehouse.query("SELECT * FROM tester.canary") == [(1,)]
+
+
+def hostile_values(shop: Shop) -> None:
+    canary(shop)
+    connector(shop, f'for value in {HOSTILE_VALUES!r}:\n    op.upsert("appended", {{"text": value}})')
+    shop.run().require(0)
+    stored = Counter(text for (text,) in shop.warehouse.query("SELECT text FROM tester.appended"))
+    assert stored == Counter(HOSTILE_VALUES)
+    assert shop.warehouse.query("SELECT * FROM tester.canary") == [(1,)]
+
+
+def canary(shop: Shop) -> None:
+    """Make a table that a statement in a name or a value would remove."""
+    if isinstance(shop.warehouse, PostgresWarehouse):
+        role = shop.warehouse.driver
+        sql = "CREATE SCHEMA tester; CREATE TABLE tester.canary (id int); INSERT INTO tester.canary VALUES (1)"
+        role.server.execute(sql, database=role.database, user="loader")
+        return
+    connector(shop, "op.upsert('first', {'id': 1})")
+    shop.run().require(0)
+    import duckdb
+
+    with duckdb.connect(str(shop.files / "warehouse.db")) as db:
+        db.execute("CREATE TABLE tester.canary (id INT); INSERT INTO tester.canary VALUES (1); DROP TABLE tester.first")
+
+
+def configuration_in_the_environment(shop: Shop) -> None:
+    """A key of the configuration reaches the connector as a key, and neither its environment nor a command line."""
+    hostile = {"LD_PRELOAD": "/nonexistent.so", "PYTHONPATH": "/nonexistent", "--config": "/etc/passwd", "-o": "x"}
+    body = """
+import sys
+for name in configuration:
+    op.upsert("appended", {"name": name, "leaked": configuration[name] in [*os.environ.values(), *sys.argv]})
+"""
+    connector(shop, body)
+    shop.configure(**hostile)
+    shop.run().require(0)
+    assert set(shop.warehouse.query("SELECT name, leaked FROM tester.appended")) == {(name, False) for name in hostile}
+
+
+def files_of_another_user(shop: Shop) -> None:
+    """With the usual umask, no other user of the machine gets at what a sync leaves."""
+    shop.configure(way="raise", moment="before checkpoint 2")
+    shop.run(prefix=("sh", "-c", 'umask 022; exec "$@"', "sh")).require(1)
+    reports = list((shop.path / "crash-reports").iterdir())
+    assert stat.S_IMODE(shop.files.stat().st_mode) == 0o700
+    assert [stat.S_IMODE(report.stat().st_mode) for report in reports] == [0o600]
+
+
+FAULTS = [
+    Fault(
+        "A1",
+        "names of tables and columns that are SQL, paths, or 300 characters",
+        "13 names, --naming SOURCE",
+        "each is a name, and nothing else; a table beside them stays",
+        hostile_names,
+        covers=("A1",),
+    ),
+    Fault(
+        "A2", "values that are SQL, or end a COPY", "13 values", "stored byte for byte", hostile_values, covers=("A2",)
+    ),
+    Fault(
+        "A3",
+        "keys of the configuration that are environment variables or options",
+        "configuration.json",
+        "they reach the connector only",
+        configuration_in_the_environment,
+        (DUCKDB,),
+        ("B10",),
+    ),
+    Fault(
+        "A4",
+        "another user of the machine looks into files/",
+        "umask 022",
+        "it is closed to others",
+        files_of_another_user,
+        (DUCKDB,),
+        ("D1",),
+    ),
+]

@@ -1,0 +1,153 @@
+"""D: the disk is full or fails, below the database, below the copy of the state, below the history."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from tests.faults.killing import strace
+from tests.faults.matrix import DUCKDB, GOES_ON, Fault
+from tests.faults.shop import Shop
+from tests.faults.workload import PAGES
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A system call that fails, from the `first` call on, in a sync that begins after page 1.
+
+    path    below files/; None where the call is made on it alone
+    code    how the sync ends: 0 when it goes on without what has failed
+    report  whether the history still says how it ended
+    """
+
+    call: str
+    error: Literal["ENOSPC", "EIO", "EROFS"]
+    first: int
+    path: str | None
+    code: int
+    said: str
+    report: bool = True
+
+
+FULL = "No space left on device"
+FAILURES = {
+    "the disk is full: the database's log": Failure("write", "ENOSPC", 4, "warehouse.db.wal", 1, FULL),
+    "the disk fails: the database's log": Failure("fdatasync", "EIO", 2, "warehouse.db.wal", 1, "fsync failed"),
+    "the disk is full: state.json": Failure("rename", "ENOSPC", 1, None, 0, "the state itself is committed"),
+    "files/ is read-only: state.json": Failure("rename", "EROFS", 1, None, 0, "the state itself is committed"),
+    "the disk is full: runs.db, when a sync begins": Failure(
+        "pwrite64", "ENOSPC", 1, "runs.db", 1, "runs.db cannot be used"
+    ),
+    "the disk is full: runs.db, when a sync ends": Failure(
+        "pwrite64", "ENOSPC", 5, "runs.db", 0, "runs.db cannot be used", report=False
+    ),
+}  # fmt: skip
+
+
+def fails(failure: Failure, shop: Shop) -> None:
+    shop.page(1)
+    paths = (str(shop.files / failure.path),) if failure.path else ()
+    inject = f"inject={failure.call}:error={failure.error}:when={failure.first}+"
+    run = shop.run(prefix=strace(f"trace={failure.call}", inject, paths=paths))
+    run.require(failure.code, failure.said)
+    page = shop.require_one_checkpoint(run.acknowledged)
+    assert page == PAGES or failure.code == 1
+    if failure.report and run.acknowledged:
+        assert shop.last_run() == ("failed" if failure.code else "succeeded")
+    shop.require_undisturbed()
+
+
+@contextmanager
+def small_disk(folder: Path, megabytes: int) -> Iterator[None]:
+    """Mount a small file system over a folder."""
+    if os.geteuid() != 0:
+        pytest.skip("only root may mount a small file system")
+    folder.mkdir(parents=True, exist_ok=True)
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        pytest.skip(f"a small file system cannot be mounted here: {done.stderr.strip()}")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def fill(folder: Path) -> Path:
+    """Fill a disk to the last block with one file, which can be removed again."""
+    ballast = folder / "ballast"
+    with ballast.open("wb", buffering=0) as file:
+        try:
+            while file.write(bytes(4096)):
+                pass
+        except OSError:
+            pass
+    return ballast
+
+
+def disk_is_full(shop: Shop) -> None:
+    """All of files/ is on a disk without a free block."""
+    with small_disk(shop.files, 8):
+        shop.page(1)
+        ballast = fill(shop.files)
+        run = shop.run().require(1, "SYNC FAILED")
+        assert "No space left on device" in run.out or "disk is full" in run.out, run.out
+        assert "Traceback" not in run.out.partition("SYNC PROGRESS")[0], run.out
+        assert shop.require_one_checkpoint(run.acknowledged) == 1
+        ballast.unlink()
+        shop.require_undisturbed()
+
+
+def disk_fills_up(shop: Shop) -> None:
+    """The disk has room for a checkpoint or two, and none for what comes then."""
+    with small_disk(shop.files, 5):
+        shop.page(1)
+        shop.configure(lines="40000", pages="3")
+        run = shop.run().require(1, "No space left on device", "Make room on the disk")
+        shop.configure()
+        assert shop.require_one_checkpoint(run.acknowledged) == 1
+        shop.require_undisturbed()
+
+
+FAULTS = [
+    *(
+        Fault(
+            f"D{number}",
+            what,
+            f"strace: {failure.call} gives {failure.error}",
+            f"exit {failure.code}, said in one sentence; {GOES_ON}",
+            partial(fails, failure),
+            (DUCKDB,),
+            ("F10",) if failure.error == "EIO" else ("F9",),
+        )
+        for number, (what, failure) in enumerate(FAILURES.items(), start=1)
+    ),
+    Fault(
+        "D11",
+        "the disk is full: everything that a sync writes here",
+        "a tmpfs of 8 MB, filled up",
+        f"exit 1, no traceback; {GOES_ON}",
+        disk_is_full,
+        (DUCKDB,),
+        ("F9",),
+    ),
+    Fault(
+        "D12",
+        "the disk fills up in a segment",
+        "a tmpfs of 5 MB, 40,000 lines",
+        f"exit 1; {GOES_ON}",
+        disk_fills_up,
+        (DUCKDB,),
+        ("F9",),
+    ),
+]

@@ -1,0 +1,314 @@
+"""S: files/state.json is damaged or edited. W: the DuckDB file or its log is damaged, older, newer, or held."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+from tests.faults.killing import PAGE_2_PRINTED
+from tests.faults.matrix import BOTH, DUCKDB, GOES_ON, Fault
+from tests.faults.shop import Shop
+from tests.faults.workload import PAGES
+
+# --- state.json
+
+COPIES = {
+    "truncated": '{"pa',
+    "not JSON": "page = 1",
+    "a list": "[1]",
+    "nested 10,000 deep": '{"a":' * 10_000 + "1" + "}" * 10_000,
+}
+
+
+def copy_is_damaged(text: str, shop: Shop) -> None:
+    shop.page(1)
+    shop.state_copy.write_text(text)
+    shop.run().require(1, f"SYNC FAILED: {shop.state_copy}")
+    assert shop.require_one_checkpoint() == 1
+    shop.state_copy.unlink()
+    shop.require_undisturbed()
+
+
+def copy_is_empty(shop: Shop) -> None:
+    """A crash of the machine may leave a file without its contents."""
+    shop.page(1)
+    shop.state_copy.write_text("")
+    shop.require_undisturbed()
+
+
+def copy_is_edited(shop: Shop) -> None:
+    shop.page(3)
+    shop.state_copy.write_text('{"page": 1, "by": "me"}')
+    shop.run().require(0, f"{shop.state_copy} was edited: this sync starts from it", '"by": "me"')
+    assert shop.committed() == PAGES
+    found, expected = shop.warehouse.tables(), shop.undisturbed[PAGES]
+    # Pages 2 and 3 came twice: with a key that is once, without one they are rows that nobody had sent before.
+    assert found["upserted"] == expected["upserted"]
+    assert found["appended"].rows.total() == expected["appended"].rows.total() + 6
+
+
+def copy_is_left_behind(shop: Shop) -> None:
+    """A copy of the page before is what a crash leaves: the destination wins."""
+    shop.page(1)
+    before = shop.state_copy.read_text()
+    shop.page(2)
+    shop.state_copy.write_text(before)
+    shop.require_undisturbed()
+
+
+# --- the DuckDB file
+
+
+def database(shop: Shop) -> Path:
+    return shop.files / "warehouse.db"
+
+
+def log(shop: Shop) -> Path:
+    return shop.files / "warehouse.db.wal"
+
+
+def kill_after_two_pages(shop: Shop) -> None:
+    """Leave two checkpoints, in the log: a sync that ends well writes them into the file."""
+    shop.run(fault=PAGE_2_PRINTED.fault(shop, signal.SIGKILL)).require(-signal.SIGKILL)
+    assert shop.require_one_checkpoint() == 2
+
+
+def log_is_cut_short(shop: Shop) -> None:
+    kill_after_two_pages(shop)
+    size = log(shop).stat().st_size
+    os.truncate(log(shop), size - 100)
+    assert shop.require_one_checkpoint() == 1
+    shop.run().require(1, f"{shop.state_copy} is not the destination's state, and the last sync died", "Delete it")
+    shop.state_copy.unlink()
+    shop.require_undisturbed()
+
+
+def log_is_damaged(shop: Shop) -> None:
+    kill_after_two_pages(shop)
+    whole = log(shop).read_bytes()
+    log(shop).write_bytes(_flipped(whole, len(whole) // 2))
+    shop.run().require(
+        1, f"SYNC FAILED: {database(shop)} cannot be opened", "move it away with its .wal, or restore it"
+    )
+    log(shop).write_bytes(whole)
+    shop.require_undisturbed()
+
+
+def log_is_removed(shop: Shop) -> None:
+    """DuckDB opens what is left, and says nothing."""
+    kill_after_two_pages(shop)
+    log(shop).unlink()
+    for _ in range(2):
+        shop.run().require(1, "the destination is older than the last sync left it", "--accept-older")
+    assert shop.committed() == 0
+    shop.run("--accept-older").require(0, "Previous state:\n{}\n")
+    shop.require_complete()
+
+
+def older_copy_is_restored(shop: Shop) -> None:
+    """A backup of the destination is taken live, in the middle of a sync's history, and brought back later."""
+    shop.page(1)
+    backup = shop.path / "backup.db"
+    shutil.copy(database(shop), backup)
+    shop.page(2)
+    shop.page(3)
+    backup.replace(database(shop))
+    shop.run().require(1, "the destination is older than the last sync left it", "--accept-older")
+    shop.run("--accept-older").require(0, 'Previous state:\n{"page": 1}\n')
+    shop.require_complete()
+
+
+def all_is_restored(shop: Shop) -> None:
+    """The whole folder, as a sync that is killed leaves it, goes on elsewhere."""
+    kill_after_two_pages(shop)
+    moved = shop.another()
+    shutil.copytree(shop.files, moved.files)
+    moved.warehouse = type(shop.warehouse)(database(moved))  # type: ignore[call-arg]  # only DuckDB is a file
+    moved.write("headwater.toml", (shop.path / "headwater.toml").read_text().replace(str(shop.path), str(moved.path)))
+    moved.require_undisturbed()
+
+
+def header_is_damaged(shop: Shop) -> None:
+    shop.page(1)
+    whole = database(shop).read_bytes()
+    database(shop).write_bytes(_flipped(whole, 100))
+    shop.run().require(
+        1, f"SYNC FAILED: {database(shop)} cannot be opened", "move it away with its .wal, or restore it"
+    )
+    database(shop).write_bytes(whole)
+    shop.require_undisturbed()
+
+
+def is_no_database(shop: Shop) -> None:
+    shop.files.mkdir()
+    database(shop).write_text("id,name\n1,a\n" * 1000)
+    shop.run().require(1, f"SYNC FAILED: {database(shop)} cannot be opened")
+    assert database(shop).read_text() == "id,name\n1,a\n" * 1000
+    database(shop).unlink()
+    shop.require_undisturbed()
+
+
+def is_of_a_newer_version(shop: Shop) -> None:
+    """The version of the file's format is raised, and the checksum of its header made right again."""
+    shop.page(1)
+    whole = database(shop).read_bytes()
+    header = bytearray(whole[:4096])
+    struct.pack_into("<Q", header, 12, 99_999)
+    struct.pack_into("<Q", header, 0, _checksum(bytes(header[8:])))
+    database(shop).write_bytes(bytes(header) + whole[4096:])
+    shop.run().require(1, f"SYNC FAILED: {database(shop)} cannot be opened", "version number 99999")
+    database(shop).write_bytes(whole)
+    shop.require_undisturbed()
+
+
+HOLDER = "import duckdb, sys; db = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.readline()"
+
+
+def is_held(shop: Shop) -> None:
+    shop.page(1)
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(database(shop))], env=dict(shop.environment), text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    ) as holder:  # fmt: skip
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        shop.run().require(1, f"{database(shop)} is open elsewhere", "close that program, or wait for that sync")
+        holder.communicate("\n")
+    shop.require_undisturbed()
+
+
+def _flipped(data: bytes, at: int) -> bytes:
+    return data[:at] + bytes([data[at] ^ 0xFF]) + data[at + 1 :]
+
+
+def _checksum(data: bytes) -> int:
+    """Compute the checksum that DuckDB 2.0 keeps of a block."""
+    result = 5381
+    for (word,) in struct.iter_unpack("<Q", data):
+        result ^= word * 0xBF58476D1CE4E5B9 % 2**64
+    return result
+
+
+# --- the history
+
+
+def history_is_no_database(shop: Shop) -> None:
+    shop.page(1)
+    (shop.files / "runs.db").write_text("not SQLite" * 100)
+    shop.run().require(1, "runs.db cannot be used: file is not a database", "you may delete it")
+    assert shop.require_one_checkpoint() == 1
+    (shop.files / "runs.db").unlink()
+    shop.require_undisturbed()
+
+
+REFUSED = "exit 1, says which file and what to do; nothing is changed; once it is mended, all goes on"
+
+FAULTS = [
+    *(
+        Fault(
+            f"S{number}",
+            f"state.json is {what}",
+            "written into it",
+            REFUSED,
+            partial(copy_is_damaged, text),
+            (DUCKDB,),
+            short=(DUCKDB,) if number == 1 else (),
+        )
+        for number, (what, text) in enumerate(COPIES.items(), start=1)
+    ),
+    Fault(
+        "S11",
+        "state.json is empty",
+        "written into it",
+        "the destination's state is what counts",
+        copy_is_empty,
+        (DUCKDB,),
+    ),
+    Fault(
+        "S12",
+        "state.json is of the page before",
+        "written into it",
+        "the destination's state is what counts",
+        copy_is_left_behind,
+    ),
+    Fault(
+        "S13",
+        "state.json is edited by a person",
+        "written into it",
+        "the sync starts from it, and says so",
+        copy_is_edited,
+    ),
+    Fault(
+        "S14",
+        "runs.db is damaged",
+        "overwritten",
+        REFUSED,
+        history_is_no_database,
+        BOTH[:1],
+    ),
+    Fault(
+        "W1",
+        "the log is cut short",
+        "100 bytes are cut off",
+        "the last whole checkpoint, rows and state; a state.json that is ahead of it is refused",
+        log_is_cut_short,
+        (DUCKDB,),
+        ("F11",),
+    ),
+    Fault("W2", "the log is damaged", "one byte is flipped", REFUSED, log_is_damaged, (DUCKDB,), ("F11",)),
+    Fault(
+        "W3",
+        "the log is removed",
+        "deleted",
+        "exit 1: the destination went backwards, until --accept-older",
+        log_is_removed,
+        (DUCKDB,),
+        ("F11",),
+    ),
+    Fault(
+        "W4",
+        "an older copy is restored",
+        "copied back",
+        "exit 1: the destination went backwards, until --accept-older",
+        older_copy_is_restored,
+        (DUCKDB,),
+        ("F11", "F38"),
+    ),
+    Fault(
+        "W5",
+        "the project goes on from a copy of what a killed sync left",
+        "copied elsewhere",
+        GOES_ON,
+        all_is_restored,
+        (DUCKDB,),
+        ("F38",),
+    ),
+    Fault(
+        "W6",
+        "the header of the file is damaged",
+        "one byte is flipped",
+        REFUSED,
+        header_is_damaged,
+        (DUCKDB,),
+        ("F11",),
+    ),
+    Fault(
+        "W7", "the file is no database", "a text in its place", f"{REFUSED}; the text stays", is_no_database, (DUCKDB,)
+    ),
+    Fault(
+        "W8",
+        "the file is of a newer version of DuckDB",
+        "the version in its header raised",
+        REFUSED,
+        is_of_a_newer_version,
+        (DUCKDB,),
+        ("F33",),
+    ),
+    Fault("W9", "another program has the file open", "another process", REFUSED, is_held, (DUCKDB,), ("F14",)),
+]

@@ -1,0 +1,216 @@
+"""N: other syncs of the same connection, frozen ones, the clock, and the surroundings a sync finds itself in."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from itertools import pairwise
+from typing import Any
+
+from tests.contract.postgres_driver import LOADER
+from tests.faults.killing import PAGE_2_LOADED, PAGE_2_PRINTED, Step
+from tests.faults.matrix import DUCKDB, POSTGRES, Fault
+from tests.faults.shop import Ended, Shop, ended, wait_until_stopped
+from tests.faults.warehouses import PostgresWarehouse
+
+
+@contextmanager
+def frozen(shop: Shop, step: Step, **how: Any) -> Iterator[Callable[[], Ended]]:
+    """Start a sync that freezes at a step; what is given thaws it, and waits for its end."""
+    with shop.start(fault=step.fault(shop, signal.SIGSTOP), **how) as process:
+
+        def thaw() -> Ended:
+            process.send_signal(signal.SIGCONT)
+            return ended(process)
+
+        try:
+            wait_until_stopped(process)
+            yield thaw
+        finally:
+            process.kill()
+
+
+def refused_in_the_same_project(shop: Shop) -> None:
+    with frozen(shop, PAGE_2_LOADED) as thaw:
+        shop.run().require(1, "another sync of this project is running (pid ", "Wait for it, or end it")
+        thaw().require(0)
+    shop.require_complete()
+
+
+def refused_from_another_machine(shop: Shop) -> None:
+    """Another folder has another lock: the destination itself must keep the second out."""
+    other = shop.another()
+    said = "another sync of the connection" if isinstance(shop.warehouse, PostgresWarehouse) else "is open elsewhere"
+    with frozen(shop, PAGE_2_LOADED) as thaw:
+        other.run().require(1, said)
+        thaw().require(0)
+    shop.require_complete()
+
+
+def zombie(step: Step, shop: Shop, mutant: str | None = None) -> None:
+    """Freeze a sync, end its session, let a successor load a page, thaw it: it may change nothing any more."""
+    fault = {"mutant": mutant} if mutant else {}
+    successor = shop.another()
+    for each in (shop, successor):
+        each.configure(pages="3")
+    with shop.start(fault=step.fault(shop, signal.SIGSTOP) | fault) as process:
+        try:
+            wait_until_stopped(process)
+            end_session(shop)
+            successor.run().require(0)
+            process.send_signal(signal.SIGCONT)
+            thawed = ended(process)
+        finally:
+            process.kill()
+    print(thawed.out)
+    successor.require_one_checkpoint(acknowledged=3)
+    thawed.require(1, "SYNC FAILED")
+    successor.configure()
+    successor.require_undisturbed()
+
+
+def end_session(shop: Shop) -> None:
+    """Do what an operator does who knows that a sync is lost."""
+    assert isinstance(shop.warehouse, PostgresWarehouse)
+    shop.warehouse.driver.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{LOADER}'")
+
+
+# --- the clock
+
+STAMPS = "SELECT page, min(_fivetran_synced), max(_fivetran_synced) FROM tester.appended GROUP BY page ORDER BY page"
+VERSIONS = "SELECT _fivetran_start, _fivetran_end FROM tester.versions ORDER BY page"
+
+
+def require_time_goes_on(shop: Shop) -> None:
+    """Require that no page is stamped earlier than one before it, and no version begins before the last one ended."""
+    shop.require_complete()
+    stamps = [time for _, *times in shop.warehouse.query(STAMPS) for time in times]
+    versions = shop.warehouse.query(VERSIONS)
+    assert stamps == sorted(stamps)
+    assert all(start < end for start, end in versions)
+    assert all(earlier[1] < later[0] for earlier, later in pairwise(versions))
+
+
+def clock_goes_back_between_syncs(shop: Shop) -> None:
+    shop.page(2)
+    shop.run(prefix=("faketime", "-f", "-1d"), environment=_FAKETIME).require(0)
+    require_time_goes_on(shop)
+
+
+def clock_goes_back_in_a_sync(shop: Shop) -> None:
+    clock = shop.write("clock", "+0")
+    environment = {
+        **_FAKETIME, "FAKETIME_TIMESTAMP_FILE": str(clock), "FAKETIME_NO_CACHE": "1",
+        "LD_PRELOAD": "/usr/$LIB/faketime/libfaketime.so.1",
+    }  # fmt: skip
+    with frozen(shop, PAGE_2_PRINTED, environment=environment) as thaw:
+        clock.write_text("-1d")
+        thaw().require(0)
+    require_time_goes_on(shop)
+
+
+# What waits must not wait for a day: only the time of day is wrong.
+_FAKETIME = {"FAKETIME_DONT_FAKE_MONOTONIC": "1", "DONT_FAKE_MONOTONIC": "1"}
+
+# --- the surroundings
+
+SURROUNDINGS: dict[str, dict[str, str]] = {
+    "a time zone with summer time": {"TZ": "America/New_York"},
+    "a locale with other capitals": {"LC_ALL": "tr_TR.UTF-8", "LANG": "tr_TR.UTF-8"},
+    "a locale that knows only ASCII": {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+    "no home, and a umask of 077": {"HOME": "/nonexistent"},
+}
+
+
+def surrounded_by(what: str, shop: Shop) -> None:
+    prefix = ("sh", "-c", 'umask 077; exec "$@"', "sh") if "umask" in what else ()
+    shop.run(prefix=prefix, environment=SURROUNDINGS[what]).require(0)
+    shop.require_complete()
+    if prefix:
+        shared = [path.name for path in shop.files.iterdir() if path.stat().st_mode & 0o077]
+        assert shared == []
+
+
+def at_once(shop: Shop) -> None:
+    """Start four syncs of one project in the same moment: one does it all."""
+    processes = [shop.start() for _ in range(4)]
+    runs = [ended(process) for process in processes]
+    done = [run for run in runs if run.code == 0]
+    assert done, runs[0].out
+    for run in runs:
+        run.require({0} if run in done else {1}, "SUCCEEDED" if run in done else "is running (")
+    shop.require_complete()
+
+
+ALONE = "the second is refused with exit 1; the first ends as if it had been alone"
+
+FAULTS = [
+    Fault(
+        "N1", "a second sync of the project", "a frozen first one", ALONE, refused_in_the_same_project, covers=("F14",)
+    ),
+    Fault(
+        "N2",
+        "a second sync of the connection from another machine",
+        "another folder, a frozen first one",
+        ALONE,
+        refused_from_another_machine,
+        covers=("F14",),
+    ),
+    Fault(
+        "N3",
+        "four syncs of one project in the same moment",
+        "four processes",
+        "each row once; who comes too early is refused",
+        at_once,
+        covers=("F14",),
+    ),
+    Fault(
+        "N4",
+        "a frozen sync thaws after its successor: between two checkpoints",
+        "SIGSTOP, its session ended, SIGCONT",
+        "exit 1; nothing of it is stored",
+        partial(zombie, PAGE_2_PRINTED),
+        (POSTGRES,),
+        ("F15",),
+    ),
+    Fault(
+        "N5",
+        "a frozen sync thaws after its successor: before its commit",
+        "SIGSTOP, its session ended, SIGCONT",
+        "exit 1; nothing of it is stored",
+        partial(zombie, PAGE_2_LOADED),
+        (POSTGRES,),
+        ("F15",),
+    ),
+    Fault(
+        "N6",
+        "the clock goes back a day between two syncs",
+        "faketime",
+        "all rows; no stamp and no version is earlier than one before it",
+        clock_goes_back_between_syncs,
+        covers=("F16",),
+    ),
+    Fault(
+        "N7",
+        "the clock goes back a day in a sync",
+        "faketime",
+        "all rows; no stamp and no version is earlier than one before it",
+        clock_goes_back_in_a_sync,
+        covers=("F16",),
+    ),
+    *(
+        Fault(
+            f"N{number}",
+            f"a sync finds itself in {what}",
+            "environment variables",
+            "the same tables, byte for byte",
+            partial(surrounded_by, what),
+            (DUCKDB,),
+            ("F36",),
+            short=(DUCKDB,) if number % 2 else (),
+        )
+        for number, what in enumerate(SURROUNDINGS, start=8)
+    ),
+]
