@@ -165,6 +165,11 @@ def _grpc_server() -> Any:
 
 def _folder(project_path: str | None) -> Path:
     """Give the project's folder: what was passed, or the folder of the script that called the method."""
+    if isinstance(project_path, dict):
+        raise ConfigurationError(
+            "the first argument is the project's folder, not its configuration",
+            hint="Give it by name: connector.debug(configuration=configuration).",
+        )
     if project_path:
         return Path(project_path)
     name = sys._getframe(2).f_globals.get("__file__")

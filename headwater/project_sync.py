@@ -24,7 +24,7 @@ from headwater.piped_file import read_text
 from headwater.project import Project
 from headwater.runs import Runs
 from headwater.schema import Table
-from headwater.state import Commit, choose_state, load_state, write_whole
+from headwater.state import Commit, choose_state, load_state, remove_halves, write_whole
 from headwater.sync import Interrupted, Limits, Progress, Reporter, Result, Sync
 
 
@@ -95,6 +95,7 @@ class ProjectSync:
         Errors: Busy when another sync of the project runs; DestinationError when it cannot be opened.
         """
         with self._project.locked():
+            remove_halves(self._project.state_copy)
             loaded = connector or self._project.load_connector()
             threads = frozenset(threading.enumerate())
             with self._opened() as opened:

@@ -90,6 +90,12 @@ def write_whole(path: Path, text: str, *, durable: bool = True) -> None:
         raise
 
 
+def remove_halves(path: Path) -> None:
+    """Remove what `write_whole` left of `path` where it was killed; nobody may be writing it now."""
+    for half in path.parent.glob(f".{path.name}.*"):
+        half.unlink(missing_ok=True)
+
+
 def choose_state(committed: Commit | None, file_text: str | None) -> tuple[str, bool]:
     """Choose between the committed state and the copy people can edit; also say whether it was edited.
 

@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import time
+from typing import Any
 
 CHECKPOINT_EVERY = 100_000
 MESSAGE_BYTES = 128 * 1024 * 1024  # the package's own limit (rule A-07)

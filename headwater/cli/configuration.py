@@ -169,11 +169,14 @@ def _choice(field: DropdownField, label: str, stored: str | None) -> str:
 
 def _test(project: Project, form: ConfigurationForm, as_json: bool) -> bool:
     """Run every test of a form, and print how each ended; say whether all of them passed."""
+    from headwater.cli.author_call import screened
     from headwater.configuration_values import usable_values
     from headwater.configuring import stored_configuration
 
     values = usable_values(stored_configuration(project))
-    results = [(name, test.label, _run(form, name, values)) for name, test in form.tests.items()]
+    redact.learn(values)
+    with screened():
+        results = [(name, test.label, _run(form, name, values)) for name, test in form.tests.items()]
     if as_json:
         report = [
             {"test": name, "label": label, "ok": result.ok, "message": redact(result.message)}

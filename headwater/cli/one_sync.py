@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import NoReturn
 
 from headwater import __version__
-from headwater.cli.interrupts import Interrupts
 from headwater.cli.printer import Printer
 from headwater.compat import fivetran
 from headwater.connector import Connector
 from headwater.errors import ConfigurationError
 from headwater.exit_calls import warnings_of
+from headwater.interrupts import Interrupts
 from headwater.log import Logging, redact
 from headwater.piped_file import read_text
 from headwater.project import Project

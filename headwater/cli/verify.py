@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Iterator, Mapping
-from contextlib import redirect_stderr, redirect_stdout
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO, cast
+from typing import TYPE_CHECKING
 
 import click
 
@@ -71,12 +69,11 @@ def command(
         headwater verify . --record
     """
     from headwater.cli.author_call import author_call
-    from headwater.cli.author_output import AuthorOutput
     from headwater.cli.failure import author_traceback
-    from headwater.cli.interrupts import Interrupts
     from headwater.cli.one_sync import ENVIRONMENT, leave
     from headwater.configuration import find_configuration, read_configuration
     from headwater.configuration_values import usable_values
+    from headwater.interrupts import Interrupts
     from headwater.project import Project
     from headwater.sync import Interrupted
     from headwater.verifying import record as record_source
@@ -98,13 +95,9 @@ def command(
             click.echo(f"{count} answers are kept in {recording}", err=True)
         return verify(folder, values, sample=sample, ignored=ignored, recording=recording, trace_of=author_traceback)
 
-    # What the connector prints is not what is asked for here; its own `logging` writes to sys.stderr, secrets and all.
-    stderr = sys.stderr
-    printed = AuthorOutput(stderr, lambda line: click.echo(printable(redact(line)), file=stderr))
     with Interrupts() as interrupts:
         try:
-            with redirect_stdout(cast(TextIO, printed)), redirect_stderr(cast(TextIO, printed)):
-                found = author_call(folder, verdict)
+            found = author_call(folder, verdict)
         except (Interrupted, KeyboardInterrupt):
             leave(interrupts.exit_code)
     lines = [json.dumps(_as_json(found), indent=2)] if as_json else _lines(found)

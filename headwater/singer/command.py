@@ -46,7 +46,7 @@ def main() -> None:
 
 
 def _run(sources: tuple[str, ...], file: Path | None) -> int:
-    from headwater.cli.interrupts import Interrupts
+    from headwater.interrupts import Interrupts
     from headwater.log import redact, use_sink
     from headwater.singer.input import Lines
     from headwater.singer.settings import read_settings

@@ -358,3 +358,12 @@ def test_threads_that_a_connector_leaves_running_do_not_keep_the_process(project
     assert outcome.ending == "Sync SUCCEEDED in <seconds> s (0 operations)\n"
     assert outcome.code == 0
     assert time.monotonic() - started < 30
+
+
+def test_what_a_killed_sync_left_half_written_is_removed_by_the_next(project: CliProject) -> None:
+    project.connector('op.upsert("orders", {"id": 1})\nop.checkpoint({})')
+    half, other = project.write("files/.state.json.4711", '{"ha'), project.write("files/.keep", "")
+    outcome = project.debug()
+
+    assert outcome.code == 0
+    assert (half.exists(), other.exists()) == (False, True)

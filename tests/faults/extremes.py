@@ -6,7 +6,7 @@ import json
 import signal
 from functools import partial
 
-from tests.faults.matrix import DUCKDB, GOES_ON, LONG, Fault
+from tests.faults.matrix import DUCKDB, GOES_ON, LONG, POSTGRES, Fault
 from tests.faults.shop import Shop
 from tests.faults.workload import PAGES
 
@@ -143,10 +143,30 @@ FAULTS = [
         checkpoints_all_the_time,
     ),
     Fault(
-        "X3", f"{THREADS} threads emit and checkpoint", f"{THREADS * ROWS:,} rows", "each row once", emits_from_threads
+        "X3",
+        f"{THREADS} threads emit and checkpoint",
+        f"{THREADS * ROWS:,} rows",
+        "each row once",
+        emits_from_threads,
+        short=(DUCKDB,),
     ),
-    Fault("X4", "very many tables", "300 tables in one segment; 1,000 in the long form", "all of them", many_tables),
-    Fault("X5", "the largest state", "10 MB, twice", "the next sync gets it as it was", largest_state, covers=("F12",)),
+    Fault(
+        "X4",
+        "very many tables",
+        "300 tables in one segment; 1,000 in the long form",
+        "all of them",
+        many_tables,
+        short=(POSTGRES,),
+    ),
+    Fault(
+        "X5",
+        "the largest state",
+        "10 MB, twice",
+        "the next sync gets it as it was",
+        largest_state,
+        covers=("F12",),
+        short=(DUCKDB,),
+    ),
     Fault(
         "X6",
         "a huge value",

@@ -261,7 +261,16 @@ FAULTS = [
         (DUCKDB,),
         ("F11",),
     ),
-    Fault("W2", "the log is damaged", "one byte is flipped", REFUSED, log_is_damaged, (DUCKDB,), ("F11",)),
+    Fault(
+        "W2",
+        "the log is damaged",
+        "one byte is flipped",
+        REFUSED,
+        log_is_damaged,
+        (DUCKDB,),
+        ("F11",),
+        short=(),
+    ),
     Fault(
         "W3",
         "the log is removed",
@@ -299,7 +308,13 @@ FAULTS = [
         ("F11",),
     ),
     Fault(
-        "W7", "the file is no database", "a text in its place", f"{REFUSED}; the text stays", is_no_database, (DUCKDB,)
+        "W7",
+        "the file is no database",
+        "a text in its place",
+        f"{REFUSED}; the text stays",
+        is_no_database,
+        (DUCKDB,),
+        short=(),
     ),
     Fault(
         "W8",

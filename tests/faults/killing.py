@@ -202,7 +202,7 @@ FAULTS = [
             GOES_ON,
             partial(killed, step),
             covers=("F1", "F3"),
-            short=None if step in COMMITTING else in_turn(position),
+            short=None if step in COMMITTING else in_turn(position) if position % 4 < 2 else (),
         )
         for position, step in enumerate(STEPS, start=1)
     ),

@@ -89,7 +89,8 @@ def require_time_goes_on(shop: Shop) -> None:
     stamps = [time for _, *times in shop.warehouse.query(STAMPS) for time in times]
     versions = shop.warehouse.query(VERSIONS)
     assert stamps == sorted(stamps)
-    assert all(start < end for start, end in versions)
+    # Ends are inclusive: a version may live for one millisecond.
+    assert all(start <= end for start, end in versions)
     assert all(earlier[1] < later[0] for earlier, later in pairwise(versions))
 
 

@@ -202,6 +202,7 @@ FAULTS = [
         killed_server_process,
         (POSTGRES,),
         ("F18",),
+        short=(),
     ),
     Fault(
         "P8",
