@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import difflib
 import json
 import re
@@ -11,9 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from headwater.errors import ConfigurationError
-from headwater.vendoring import vendored
+from headwater.imports import imports_of
+from headwater.vendoring import helpers_named, vendored
 
 DEFAULT = "quickstart/hello"
+OPERATIONS = ("upsert", "update", "delete", "truncate", "checkpoint")
 IGNORED = "files/\ncrash-reports/\n__pycache__/\n"
 
 # What belongs to the test of an example, not to the project it shows, and what syncs and tools leave behind.
@@ -28,6 +31,24 @@ class Template:
     name: str
     title: str
     folder: Path
+
+    def operations(self) -> list[str]:
+        """List the operations it calls, in the order of the documentation."""
+        called = {
+            node.attr
+            for source in self._sources()
+            for node in ast.walk(ast.parse(source))
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "op"
+        }
+        return [name for name in OPERATIONS if name in called]
+
+    def helpers(self) -> list[str]:
+        """List the modules of sdk_helpers that it imports, without those that these need."""
+        found = {name for source in self._sources() for each in imports_of(source) for name in helpers_named(each)}
+        return sorted(found - {"__init__"})
+
+    def _sources(self) -> Iterator[str]:
+        yield from (path.read_text("utf-8") for path in _project_part(self.folder) if path.suffix == ".py")
 
 
 def templates() -> list[Template]:

@@ -33,7 +33,7 @@ def _completed(ctx: click.Context, parameter: click.Parameter, incomplete: str) 
     shell_complete=_completed,
     help="Which example to begin with.",
 )
-@click.option("--list", "listed", is_flag=True, help="List the templates.")
+@click.option("--list", "listed", is_flag=True, help="List the templates, with the operations and helpers they show.")
 @click.option("--yes", "--non-interactive", "--force", "-y", "-f", "sure", is_flag=True, help="Replace files unasked.")
 @json_option
 def command(project: Path | None, template: str, listed: bool, sure: bool, as_json: bool) -> None:
@@ -77,6 +77,12 @@ def _print_list(as_json: bool) -> None:
 
     found = templates()
     if as_json:
-        click.echo(json.dumps([{"template": each.name, "title": each.title} for each in found], indent=2))
-    else:
-        print_aligned([[each.name, each.title] for each in found])
+        report = [
+            {"template": each.name, "title": each.title, "operations": each.operations(), "helpers": each.helpers()}
+            for each in found
+        ]
+        click.echo(json.dumps(report, indent=2))
+        return
+    head = ["template", "what it shows", "operations", "helpers"]
+    lines = [[each.name, each.title, ", ".join(each.operations()), ", ".join(each.helpers())] for each in found]
+    print_aligned([head, *lines], header=True)

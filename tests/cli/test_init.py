@@ -93,12 +93,16 @@ def test_init_writes_through_no_link_out_of_the_folder(project: CliProject, tmp_
     assert outside.read_text() == "mine"
 
 
-def test_list_names_every_example_with_its_title(project: CliProject) -> None:
+def test_list_names_every_example_with_what_it_shows(project: CliProject) -> None:
     listed = project.run("init", "--list")
     as_json = json.loads(project.run("init", "--list", "--json").out)
 
-    assert {"template": "quickstart/hello", "title": "Hello"} in as_json
-    assert [line.split()[0] for line in listed.out.splitlines()] == [each["template"] for each in as_json]
+    assert {
+        "template": "quickstart/hello", "title": "Hello", "operations": ["upsert", "checkpoint"], "helpers": [],
+    } in as_json  # fmt: skip
+    assert [line.split()[0] for line in listed.out.splitlines()[2:]] == [each["template"] for each in as_json]
+    line = next(line for line in listed.out.splitlines() if "/detect_deletes " in line)
+    assert "upsert, delete, checkpoint" in line
 
 
 WRONG = [

@@ -59,7 +59,7 @@ def _row(example: Example, name: str) -> str:
         f"[{example.title}]({example.name})<br>`{name}`",
         ", ".join(example.shows),
         ", ".join(example.operations()),
-        ", ".join(sorted(example.helpers())) or "–",
+        ", ".join(example.helpers()) or "–",
         ", ".join(_NEEDS.get(need, need) for need in example.needs) or "nothing",
     ]
     return f"| {' | '.join(cells)} |"

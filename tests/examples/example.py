@@ -13,6 +13,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from headwater.project_templates import Template
+
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
 OPERATIONS = ("upserts", "updates", "deletes", "truncates")
@@ -90,10 +92,9 @@ class Example:
         found = {name.partition(".")[0] for path in self._python_files() for name in _imported(path)}
         return found - own - {_HELPERS}
 
-    def helpers(self) -> set[str]:
+    def helpers(self) -> list[str]:
         """The modules of sdk_helpers that it imports, without those that these need."""
-        found = {name for path in self._python_files() for name in _imported(path)}
-        return {name.removeprefix(f"{_HELPERS}.") for name in found if name.startswith(f"{_HELPERS}.")}
+        return self._template().helpers()
 
     def helper_imports(self) -> set[str]:
         """The top-level modules that the helpers it uses import, some of them only where they need them."""
@@ -102,13 +103,10 @@ class Example:
 
     def operations(self) -> list[str]:
         """The operations it calls, in the order of the documentation."""
-        called = {
-            node.attr
-            for path in self._python_files()
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "op"
-        }
-        return [name for name in ("upsert", "update", "delete", "truncate", "checkpoint") if name in called]
+        return self._template().operations()
+
+    def _template(self) -> Template:
+        return Template(self.name, self.title, self.folder)
 
     def required_modules(self) -> set[str]:
         """The top-level modules of its requirements that it, or a helper it uses, imports."""
