@@ -109,6 +109,10 @@ class Outbox(Generic[Queued]):
             self._changed.notify_all()
             return item
 
+    @property
+    def has_items(self) -> bool:
+        return bool(self._items)
+
     def close(self) -> None:
         """Say that no more items come."""
         with self._changed:

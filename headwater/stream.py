@@ -199,6 +199,16 @@ class Stream:
         self._close_buffers()
         self._outbox.fail(error)
 
+    @property
+    def emitted(self) -> int:
+        """A number that every operation changes."""
+        return sum(self.calls.values()) + sum(map(len, list(self._by_source.values())))
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether an author waits for a checkpoint."""
+        return self._one_checkpoint.locked()
+
     def count_what_is_left(self) -> None:
         """Count the operations that a failed sync has emitted and will not deliver."""
         for buffer in list(self._by_source.values()):

@@ -98,10 +98,15 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """When to end a sync cleanly, at the next checkpoint; None for no limit."""
+    """When to end a sync; None for no limit.
+
+    max_rows, max_seconds  cleanly, at the next checkpoint
+    max_idle_seconds       as failed, when the connector emits nothing for so long
+    """
 
     max_rows: int | None = None
     max_seconds: float | None = None
+    max_idle_seconds: float | None = None
 
 
 class Sync:
@@ -153,6 +158,8 @@ class Sync:
         self._load_error: BaseException | None = None
         self._author_done = threading.Event()
         self._ended_early = False
+        self._emitted = 0
+        self._active = time.monotonic()  # when the connector last emitted something
         self._pending = False  # whether anything came since the last commit
         self._catalog: Catalog | None = None
         self._stream: Stream | None = None
@@ -213,6 +220,7 @@ class Sync:
         try:
             while not self._author_done.wait(0.1):
                 require_memory()
+                self._require_activity(stream)
                 self._reporter.progress(self.progress)
             loading.join()
         except ConnectorError as error:
@@ -224,6 +232,21 @@ class Sync:
             loading.join()
             return self._result("interrupted", error)
         return self._outcome()
+
+    def _require_activity(self, stream: Stream) -> None:
+        """Refuse to wait for a connector that hangs; one that waits for the destination does not.
+
+        Errors: ConnectorError.
+        """
+        now = time.monotonic()
+        if stream.is_waiting or self._outbox.has_items or stream.emitted != self._emitted:
+            self._emitted, self._active = stream.emitted, now
+        limit = self._limits.max_idle_seconds
+        if limit is not None and now - self._active > limit:
+            raise ConnectorError(
+                f"the connector has emitted nothing for {limit:g} seconds",
+                hint="Does it wait for its source without a timeout? Else give it longer: --max-idle-seconds.",
+            )
 
     def _outcome(self) -> Result:
         error = self._load_error or self._author_error

@@ -21,12 +21,15 @@ if TYPE_CHECKING:
 @click.option("--configuration", type=click.Path(path_type=Path, dir_okay=False), help="Use this configuration file.")
 @click.option("--state", type=click.Path(path_type=Path, dir_okay=False), help="Start from this state.")
 @click.option("--naming", type=click.Choice(["FIVETRAN", "SOURCE"], case_sensitive=False), help="How to name things.")
-@click.option("--destination", help="Where to load: duckdb:PATH or memory:.")
+@click.option("--destination", help="Where to load: duckdb:PATH, postgresql://… or memory:.")
 @click.option("--strict", is_flag=True, default=None, help="Coerce values exactly as Fivetran's SDK 2.13.1.")
 @click.option("--full-resync", is_flag=True, help="Start from an empty state; rows not sent again are marked deleted.")
 @click.option("--accept-older", is_flag=True, help="Go on although the destination is older than the last sync.")
 @click.option("--max-rows", type=click.IntRange(min=1), help="End at the first checkpoint after this many rows.")
 @click.option("--max-seconds", type=click.FloatRange(min=0), help="End at the first checkpoint after this time.")
+@click.option(
+    "--max-idle-seconds", type=click.FloatRange(min=0, min_open=True), help="Fail when nothing is emitted for so long."
+)
 @click.option("--log-format", type=click.Choice(["text", "json"]), default="text", help="How to print messages.")
 @click.option("--debug", "verbose", is_flag=True, help="Print headwater's own part of a traceback too.")
 def command(project: Path, configuration: Path | None, **flags: Any) -> None:
@@ -62,6 +65,7 @@ def request(
     accept_older: bool = False,
     max_rows: int | None = None,
     max_seconds: float | None = None,
+    max_idle_seconds: float | None = None,
     **options: Any,
 ) -> Request:
     """Put the flags of a sync together; the rest are options that win over headwater.toml."""
@@ -74,7 +78,7 @@ def request(
         state=read_state(state) if state else None,
         full_resync=full_resync,
         accept_older=accept_older,
-        limits=Limits(max_rows, max_seconds),
+        limits=Limits(max_rows, max_seconds, max_idle_seconds),
     )
 
 

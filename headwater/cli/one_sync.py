@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import sys
 import threading
 from collections.abc import Callable
@@ -47,6 +48,7 @@ def run_and_print(
     """
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    _leave_no_core_dump()
     fivetran.install()
     with Interrupts() as interrupts:
         try:
@@ -82,6 +84,12 @@ def read_state(path: Path) -> str:
         raise ConfigurationError(f"the state cannot be read: {error}") from error
     load_state(text, str(path))
     return text
+
+
+def _leave_no_core_dump() -> None:
+    """Let a crash of native code leave no image of this process, secrets and all, on the disk."""
+    _, most = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, most))
 
 
 def leave(exit_code: int) -> NoReturn:

@@ -367,3 +367,22 @@ def test_what_a_killed_sync_left_half_written_is_removed_by_the_next(project: Cl
 
     assert outcome.code == 0
     assert (half.exists(), other.exists()) == (False, True)
+
+
+def test_a_connector_that_hangs_is_ended_and_its_last_checkpoint_stays(project: CliProject) -> None:
+    hangs = 'op.upsert("orders", {"id": 1})\nop.checkpoint({"n": 1})\nop.upsert("orders", {"id": 2})\ntime.sleep(600)'
+    hung = project.connector(hangs, top="import time").debug("--max-idle-seconds", "0.5")
+    slow = 'for id in range(6):\n    time.sleep(0.25)\n    op.upsert("orders", {"id": id})'
+    worked = project.connector(slow, top="import time").debug("--max-idle-seconds", "2")
+
+    assert hung.code == 1
+    assert "SYNC FAILED: the connector has emitted nothing for 0.5 seconds\n" in hung.out
+    assert '"n": 1' in worked.out
+    assert (worked.code, project.ids()) == (0, [0, 1, 2, 3, 4, 5])
+
+
+def test_a_crash_leaves_no_image_of_the_process_with_its_secrets(project: CliProject) -> None:
+    asks = 'log.info(f"core {resource.getrlimit(resource.RLIMIT_CORE)[0]}")'
+    outcome = project.connector(asks, top="import resource").debug()
+
+    assert "connector core 0\n" in outcome.out

@@ -161,6 +161,16 @@ ELSEWHERE = (
         {POSTGRES: ("test_a_password_comes_from_the_environment",)},
     ),
     Elsewhere(
+        "D2",
+        "a crash leaves no core dump",
+        {ENDINGS: ("test_a_crash_leaves_no_image_of_the_process_with_its_secrets",)},
+    ),
+    Elsewhere(
+        "F7",
+        "a connector that hangs is ended; its last checkpoint stays",
+        {ENDINGS: ("test_a_connector_that_hangs_is_ended_and_its_last_checkpoint_stays",)},
+    ),
+    Elsewhere(
         "S1",
         "a URL without its secrets is all that is printed",
         {CONTRACT: ("test_a_url_that_cannot_be_used_is_refused_without_its_password",)},
