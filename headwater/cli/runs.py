@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @click.command("runs")
 @project_argument
-@click.option("--run", "number", type=click.IntRange(min=1), help="Show this sync in detail.")
+@click.option("--run", "number", type=click.IntRange(min=1), help="Show this sync in detail; `runs 3` is enough.")
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="How many syncs to list.")
 @json_option
 def command(project: Path, number: int | None, limit: int, as_json: bool) -> None:
@@ -29,7 +29,9 @@ def command(project: Path, number: int | None, limit: int, as_json: bool) -> Non
 
         headwater runs
 
-        headwater runs --run 3
+        headwater runs 3
+
+        headwater runs shop --run 3
 
         headwater runs --json | jq '.[0].error'
     """
@@ -39,6 +41,8 @@ def command(project: Path, number: int | None, limit: int, as_json: bool) -> Non
     from headwater.past_runs import past_run, past_runs
     from headwater.project import Project
 
+    if number is None and project.name.isdecimal() and not project.exists():
+        project, number = Path(), int(project.name)
     folder = Project(project)
     if number is not None:
         run = past_run(folder, number)

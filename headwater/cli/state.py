@@ -48,6 +48,8 @@ def command(
     from headwater.committed_state import parse_state
     from headwater.project import Project
 
+    if action == "set" and str(project).lstrip().startswith("{") and not project.exists():
+        raise click.UsageError("the new state comes after --json: headwater state set --json '{…}'")
     folder = Project(project)
     if action == "get" and not text:
         text = None  # a script that asks for JSON gets it

@@ -67,7 +67,7 @@ warnings
 def test_runs_lists_the_syncs_newest_first_and_shows_one(synced: CliProject) -> None:
     listed = synced.run("runs")
     newest = synced.run("runs", "--limit", "1", "--json")
-    detail = synced.run("runs", "--run", "2")
+    detail = synced.run("runs", "2")
     failed = synced.run("runs", "--run", "3", "--json")
 
     assert steady(listed) == LIST
@@ -96,6 +96,7 @@ def test_runs_tells_a_sync_that_was_killed_from_one_that_goes_on(project: CliPro
 WRONG = [
     # arguments           code  the last line that is said
     (["--run", "7"],      1,    "Error: there is no sync 7 of <project>: there was none yet\n"),
+    (["7"],               1,    "Error: there is no sync 7 of <project>: there was none yet\n"),
     (["nowhere"],         1,    "Name the folder that holds connector.py.\n"),
     (["--run", "x"],      2,    "Error: Invalid value for '--run': 'x' is not a valid integer range.\n"),
     ([],                  0,    "There was no sync yet.\n"),

@@ -92,6 +92,8 @@ WRONG = [
     # arguments                              code  the last line that is said
     (["set"],                                2,   "Error: give the new state: --file FILE or --json TEXT\n"),
     (["set", "--json", "{}", "--file", "-"], 2,   "Error: give the new state: --file FILE or --json TEXT\n"),
+    (["set", '{"a": 1}', "-y"],              2,
+     "Error: the new state comes after --json: headwater state set --json '{…}'\n"),
     (["get", "--json", "{}"],                2,   "Error: --file and --json go with set\n"),
     (["set", "--json", "{}"],                2,   "Error: there is no terminal to ask on: say --yes\n"),
     (["edit"],                               2,   "Error: edit needs a terminal: use set\n"),
