@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import pty
 import re
@@ -22,6 +23,7 @@ class Terminal:
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._seen = ""
+        self._decoder = codecs.getincrementaldecoder("utf-8")()  # a read may end within a character
         self._changed = threading.Condition()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -33,7 +35,7 @@ class Terminal:
             except OSError:  # Linux: the other end has been closed
                 data = b""
             with self._changed:
-                self._seen += data.decode()
+                self._seen += self._decoder.decode(data)
                 self._changed.notify_all()
             if not data:
                 return
