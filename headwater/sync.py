@@ -43,6 +43,18 @@ class Reporter(Protocol):
     def progress(self, progress: Progress) -> None: ...
 
 
+class Quiet:
+    """A reporter that says nothing: the result tells it."""
+
+    def starting(self, options: Options, state: str) -> None: ...
+
+    def table_changed(self, table: Table) -> None: ...
+
+    def committed(self, commit: Commit) -> None: ...
+
+    def progress(self, progress: Progress) -> None: ...
+
+
 @dataclass(slots=True)
 class Progress:
     """Where a sync stands.

@@ -24,14 +24,6 @@ from headwater.project_sync import ProjectSync, Request
 from headwater.state import load_state
 from headwater.sync import Interrupted
 
-# What a connector finds in its environment on Fivetran, with the values of a local run (rule E-01).
-ENVIRONMENT = {
-    "FIVETRAN_CONNECTION_ID": "test_connection_id",
-    "FIVETRAN_DEPLOYMENT_MODEL": "local_debug",
-    "FIVETRAN_GROUP_ID": "test_group_id",
-    "FIVETRAN_CONNECTION_NAME": "test_connection_name",
-}
-
 
 def run_and_print(
     path: Path,
@@ -46,8 +38,7 @@ def run_and_print(
     configuration  finds and checks the configuration of the project; its errors are the sync's
     request        reads what is asked of the sync; the same
     """
-    for name, value in ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
+    fivetran.set_environment()
     _leave_no_core_dump()
     fivetran.install()
     with Interrupts() as interrupts:

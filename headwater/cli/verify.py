@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from math import isfinite
 from pathlib import Path
@@ -70,7 +69,8 @@ def command(
     """
     from headwater.cli.author_call import author_call
     from headwater.cli.failure import author_traceback
-    from headwater.cli.one_sync import ENVIRONMENT, leave
+    from headwater.cli.one_sync import leave
+    from headwater.compat import fivetran
     from headwater.configuration import find_configuration, read_configuration
     from headwater.configuration_values import usable_values
     from headwater.interrupts import Interrupts
@@ -83,8 +83,7 @@ def command(
         raise click.UsageError("--record asks the source, --replay does not: give one of them")
     folder = Project(project)
     recording = _recording(folder.path, record or replay)
-    for name, value in ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
+    fivetran.set_environment()
     values = usable_values(read_configuration(find_configuration(folder.path, configuration)))
     redact.learn(values)
     Logging.LOG_LEVEL = Level.CRITICAL

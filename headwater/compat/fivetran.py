@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.abc
 import importlib.util
+import os
 import sys
 from collections.abc import Sequence
 from importlib.machinery import ModuleSpec
@@ -23,6 +24,15 @@ _MODULES: dict[str, ModuleType] = {
     f"{NAME}.configuration_form": configuration_form,
     f"{NAME}.file_upload": file_upload,
     f"{NAME}.connector": authoring,
+}
+
+
+# What a connector finds in its environment on Fivetran, with the values of a local run (rule E-01).
+_ENVIRONMENT = {
+    "FIVETRAN_CONNECTION_ID": "test_connection_id",
+    "FIVETRAN_DEPLOYMENT_MODEL": "local_debug",
+    "FIVETRAN_GROUP_ID": "test_group_id",
+    "FIVETRAN_CONNECTION_NAME": "test_connection_name",
 }
 
 
@@ -53,3 +63,9 @@ def install() -> None:
     for name in [name for name in sys.modules if name == NAME or name.startswith(f"{NAME}.")]:
         del sys.modules[name]
     sys.meta_path.insert(0, _Finder())
+
+
+def set_environment() -> None:
+    """Set the environment variables that connectors find on Fivetran; those that are there stay."""
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)

@@ -19,16 +19,15 @@ from typing import Any
 from headwater.connector import Connector
 from headwater.destinations import open_destination
 from headwater.errors import ConfigurationError
-from headwater.schema import Table
 from headwater.singer.batch_files import records
 from headwater.singer.input import Lines
 from headwater.singer.messages import Message, MessageError, read_message, read_object
 from headwater.singer.settings import Settings
 from headwater.singer.streams import DELETED_AT, Shape, TapStream
 from headwater.singer.versions import Versions
-from headwater.state import Commit, load_state
+from headwater.state import load_state
 from headwater.stream import Stream
-from headwater.sync import Progress, Result, Sync
+from headwater.sync import Quiet, Result, Sync
 
 # Under which name the committed state holds what the target must remember.
 STATE = "singer"
@@ -52,7 +51,7 @@ def load(settings: Settings, lines: Lines, write_state: Callable[[Any], None]) -
         _require_own(state, settings)
         target = Target(settings, lines, write_state)
         sync = Sync(
-            Connector(target.update), {}, destination, options, _Silent(),
+            Connector(target.update), {}, destination, options, Quiet(),
             state=state, after=committed.committed_at if committed else None,
         )  # fmt: skip
         target.stream_of(sync)
@@ -67,16 +66,6 @@ def _require_own(state: str, settings: Settings) -> None:
             f"the schema {settings.schema!r} is that of a connector, whose state is kept there",
             hint="Give the target a schema of its own: the setting 'schema'.",
         )
-
-
-class _Silent:
-    """Is told what happens, and says nothing: the result tells it."""
-
-    def table_changed(self, table: Table) -> None: ...
-
-    def committed(self, commit: Commit) -> None: ...
-
-    def progress(self, progress: Progress) -> None: ...
 
 
 @dataclass(slots=True)

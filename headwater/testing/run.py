@@ -15,7 +15,7 @@ from headwater.options import Options, read_options
 from headwater.project import Project
 from headwater.schema import SYSTEM_COLUMNS, Table
 from headwater.state import Commit
-from headwater.sync import Limits, Progress, Result, Sync
+from headwater.sync import Limits, Quiet, Result, Sync
 
 
 @dataclass(slots=True)
@@ -51,19 +51,13 @@ class Run:
 
 
 @dataclass(slots=True)
-class _Recorder:
+class _Recorder(Quiet):
     """Keeps the states that were committed."""
 
     states: list[dict[str, Any]] = field(default_factory=list)
 
-    def table_changed(self, table: Table) -> None:
-        """Say nothing: the table itself can be asked."""
-
     def committed(self, commit: Commit) -> None:
         self.states.append(json.loads(commit.state))
-
-    def progress(self, progress: Progress) -> None:
-        """Say nothing: the result tells it."""
 
 
 def run_connector(

@@ -15,9 +15,8 @@ from headwater.errors import HeadwaterError
 from headwater.file_upload import FileStore, FileUpload
 from headwater.options import Options, read_options
 from headwater.project import Project
-from headwater.schema import Table
 from headwater.state import Commit
-from headwater.sync import Interrupted, Limits, Progress, Result, Sync
+from headwater.sync import Interrupted, Limits, Quiet, Result, Sync
 from headwater.verifying.differences import Comparison, Difference, file_differences
 from headwater.verifying.journal import Place, WritingDestination
 from headwater.verifying.own_process import ProcessDied, in_own_process
@@ -203,18 +202,14 @@ def _whole_trace(error: BaseException) -> str:
     return "".join(traceback.format_exception(error)).rstrip()
 
 
-class _Reporter:
+class _Reporter(Quiet):
     """Tells the source of each checkpoint."""
 
     def __init__(self, meeting: Meeting) -> None:
         self._meeting = meeting
 
-    def table_changed(self, table: Table) -> None: ...
-
     def committed(self, commit: Commit) -> None:
         self._meeting.committed()
-
-    def progress(self, progress: Progress) -> None: ...
 
 
 class _HashedFiles(FileStore):
