@@ -106,7 +106,7 @@ class Example:
         return self._template().operations()
 
     def _template(self) -> Template:
-        return Template(self.name, self.title, self.folder)
+        return Template(self.folder.name, self.title, self.folder)
 
     def required_modules(self) -> set[str]:
         """The top-level modules of its requirements that it, or a helper it uses, imports."""
