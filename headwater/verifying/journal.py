@@ -122,7 +122,7 @@ def places(journal: Path, connection: str) -> Iterator[Place]:
     with journal.open("rb") as file:
         while file.peek(1):
             # Written by this program, for itself, in a folder of its own.
-            place.next = pickle.load(file)  # noqa: S301
+            place.next = pickle.load(file)  # noqa: S301 - written by this very run, in a folder of its own
             yield place
             place.advance(connection)
     yield place

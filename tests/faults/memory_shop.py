@@ -44,7 +44,7 @@ class MemoryWarehouse:
         return json.loads(committed.state) if committed else {}
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
-        raise NotImplementedError("memory has no SQL")
+        raise AssertionError("rows of the matrix that play in memory ask it by name, never by SQL")
 
     def clear(self) -> None:
         self.last = None
