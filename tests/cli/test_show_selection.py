@@ -115,3 +115,17 @@ def test_postgres_shows_what_was_loaded_and_no_other_tables(server: PostgresServ
         "tester.orders,1,_fivetran_synced,timestamp with time zone\n"
         "tester.orders,1,_fivetran_deleted,boolean\n"
     )
+
+
+def test_a_function_that_writes_is_refused_by_postgres(server: PostgresServer, tmp_path: Path) -> None:
+    project = CliProject(tmp_path, environment(tmp_path / "shadows"))
+    with server.database() as database:
+        project.write("headwater.toml", f'destination = "{server.url(database)}"\n')
+        assert project.connector('op.upsert("orders", {"id": 1})').debug().code == 0
+        erase = "CREATE FUNCTION public.erase() RETURNS int LANGUAGE sql AS 'DELETE FROM tester.orders RETURNING 1'"
+        server.execute(erase, database=database)
+        outcome = project.run("show", "--sql", "SELECT public.erase()")
+        left = server.fetch("SELECT count(*) FROM tester.orders", database=database)
+
+    assert (outcome.code, left) == (1, [(1,)])
+    assert "read-only transaction" in outcome.err
