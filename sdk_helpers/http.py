@@ -155,7 +155,8 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
     for form in sorted({form for secret in secrets for form in _forms(secret)}, key=len, reverse=True):
         text = text.replace(form, MASK)
     text = re.sub(r"(://)[^/\s?#@]+@", rf"\1{MASK}@", text)
-    text = re.sub(r"([?&;])([^=&\s?#]+)=([^&#\s'\"]*)", _masked_parameter, text)
+    # A name ends where the next one may begin: else a stranger's text of many ";" would take minutes.
+    text = re.sub(r"([?&;])([^=&;\s?#]+)=([^&#\s'\"]*)", _masked_parameter, text)
     # The closing quote may be missing: bodies are shown cut off.
     return re.sub(r'"([^"\\]{1,100})"(\s*:\s*)"((?:[^"\\]|\\.)*)("?)', _masked_member, text)
 
