@@ -34,6 +34,7 @@ page shorter than asked for is not the end either, for servers cap the size: an 
 
 import hashlib
 import json as json_module
+import re
 import reprlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
@@ -137,6 +138,8 @@ def paginate(
     repeats_allowed  two pages may hold the same records (rows without any identity)
     parse_float      `decimal.Decimal` keeps every digit
     """
+    if max_pages is not None and max_pages < 1:
+        raise ValueError(f"paginate: max_pages is {max_pages}: at least 1")
     request = _Request(client, path, by, records, dict(params or {}), json, parse_float)
     return Pages(request, resume_from, max_pages, repeats_allowed)
 
@@ -271,6 +274,15 @@ def _digest(value: Any) -> bytes:
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
+def _hashable(value: Any) -> Any:
+    """A JSON value for sets: equal to another one exactly when the values are, as 1 and 1.0 of two pages."""
+    if isinstance(value, list):
+        return tuple(map(_hashable, value))
+    if isinstance(value, Mapping):
+        return frozenset((name, _hashable(inner)) for name, inner in value.items())
+    return value
+
+
 # --- The strategies ----------------------------------------------------------------------------------------
 
 
@@ -369,15 +381,15 @@ class Offset(_Sized):
         _, seen = self._parts(position)
         if not seen:
             return records
-        keys = [self._key(record) for record in records]
-        found = [keys.index(key) for key in seen if key in keys]
+        last_seen = set(map(_hashable, seen))
+        found = [number for number, record in enumerate(records) if _hashable(self._key(record)) in last_seen]
         if not found:
             raise PagingError(
                 f"none of the last records of the page before is found again at offset {self._start(position)}: "
                 f"{_brief(seen)}.\nRows were deleted or moved, so some would be skipped: "
                 "start again from the beginning, or use Keyset."
             )
-        return records[max(found) + 1 :]
+        return records[found[-1] + 1 :]
 
     def following(self, answer: Answer) -> Position | End:
         offset, seen = self._parts(answer.position)
@@ -393,7 +405,8 @@ class Offset(_Sized):
             return ended or reached
         keys = [self._key(record) for record in answer.records[-self.overlap :]]
         # Inserted rows may have pushed some that were given out behind this page.
-        ahead = [] if answer.fresh else [key for key in seen if key not in keys]
+        here = set(map(_hashable, keys))
+        ahead = [] if answer.fresh else [key for key in seen if _hashable(key) not in here]
         return {"offset": reached, "seen": keys + ahead}
 
     def _start(self, position: Position) -> int:
@@ -445,7 +458,8 @@ class Keyset(_Sized):
         after, seen = self._parts(position)
         if not seen:
             return records
-        return [r for r in records if select(r, self.by) != after or self._key(r) not in seen]
+        delivered = set(map(_hashable, seen))
+        return [r for r in records if select(r, self.by) != after or _hashable(self._key(r)) not in delivered]
 
     def following(self, answer: Answer) -> Position | End:
         after, _ = self._parts(answer.position)
@@ -567,7 +581,35 @@ def _unless_waiting(answer: Answer, following: Position) -> Position | End:
 
 def _next_link(answer: Answer) -> object:
     """Link header"""
-    return answer.response.links.get("next", {}).get("url", _MISSING)
+    return link_targets(answer.response.headers.get("Link", "")).get("next", _MISSING)
+
+
+# A URL ends at ">", whatever commas and semicolons are in it; a parameter may be quoted, with any of them, too.
+_LINK = re.compile(r"<([^<>]*)>")
+_LINK_PARAMETER = re.compile(r'\s*;\s*([^\s=;,"<]*)\s*(?:=\s*(?:"((?:[^"\\]|\\.)*)"?|([^\s;,"<]*)))?')
+
+
+def link_targets(text: str) -> dict[str, str]:
+    """The URLs of a `Link` header by their relation, in lower case; the first one of a relation counts.
+
+    >>> link_targets('</a?p=1,2>; cursor="bg=="; rel="Next last", </a>; rel=first')
+    {'next': '/a?p=1,2', 'last': '/a?p=1,2', 'first': '/a'}
+
+    Source: RFC 8288, section 3; `requests` loses the relation behind a parameter that has a "=" in it.
+    """
+    targets: dict[str, str] = {}
+    position = 0
+    while link := _LINK.search(text, position):
+        position = link.end()
+        relations: str | None = None
+        while parameter := _LINK_PARAMETER.match(text, position):
+            position = parameter.end()
+            name, quoted, plain = parameter.groups()
+            if name.lower() == "rel" and relations is None:  # further ones are to be ignored
+                relations = quoted or plain or ""
+        for relation in (relations or "").lower().split():
+            targets.setdefault(relation, link[1])
+    return targets
 
 
 def header(name: str) -> Callable[[Answer], object]:

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -232,6 +233,32 @@ def test_more_rows_of_one_time_than_a_page_holds_are_an_error() -> None:
         ids(paginate(client, "orders", Keyset("since", "at", ties="id", size=4)))
 
 
+def test_a_page_full_of_ties_is_compared_in_one_go() -> None:
+    table = timed((0, 5), *((n, 10) for n in range(1, 29_999)), (29_999, 20))
+    with api(Table(table).since) as (client, _):
+        started = time.process_time()
+        found = ids(paginate(client, "orders", Keyset("since", "at", ties="id", size=29_999)))
+
+        assert found == list(range(30_000))
+        assert time.process_time() - started < 2
+
+
+def test_an_overlap_as_large_as_a_page_is_compared_in_one_go() -> None:
+    by = Offset("offset", size=8_000, overlap=7_000, key="id", total="total")
+    with api(Table(rows(*range(16_000))).by_offset) as (client, _):
+        started = time.process_time()
+        found = ids(paginate(client, "orders", by, records="data"))
+
+        assert found == list(range(16_000))
+        assert time.process_time() - started < 4
+
+
+@pytest.mark.parametrize("max_pages", [0, -1])
+def test_no_pages_at_all_are_refused(max_pages: int) -> None:
+    with pytest.raises(ValueError, match=f"max_pages is {max_pages}: at least 1"):
+        paginate(ApiClient("http://127.0.0.1:9"), "orders", PageNumber(), max_pages=max_pages)
+
+
 def test_a_keyset_starts_where_the_last_sync_ended() -> None:
     with api(Table(rows(*range(1, 9))).after) as (client, server):
         found = ids(paginate(client, "orders", Keyset("after", "id", start=6)))
@@ -348,6 +375,43 @@ def test_next_urls(where: str) -> None:
     assert found == [1, 2, 3]
     assert pages.stopped_because == ("Link header is missing" if where == "header" else "'next' is empty")
     assert [asked.params for asked in server.asked] == [{"q": "x"}, {"p": "2"}, {"p": "3"}]
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        '<orders?p=2>; rel="next"',
+        "<orders?p=2>;rel=next",
+        '<orders?p=2>; REL = "Next"',
+        '<orders?p=2>; rel="last next"',
+        '<orders?p=2>; cursor="bmV4dA=="; rel="next"',
+        '<orders?p=2>; title="a, b; \\"<c>\\" rel=prev"; rel="next"',
+        '<orders?p=1>; rel="prev"; results="false", <orders?p=2>; rel="next"; results="true"',
+        '<orders?p=2;v=1,2>; rel="next", <orders?p=9>; rel="last"',
+        '<orders?p=2>; rel="next"; rel="prev"',
+        '<orders?p=2>; rel="next',
+        '<orders?p=9>; rel="last" , , <orders?p=2> ; rel="next"',
+    ],
+)
+def test_a_link_header_is_read_however_it_is_written(link: str) -> None:
+    def answer(asked: Asked) -> Any:
+        return Reply(rows(1), headers={"Link": link}) if "p" not in asked.params else rows(2)
+
+    with api(answer) as (client, server):
+        found = ids(paginate(client, "orders", LinkHeader()))
+
+    assert found == [1, 2]
+    assert server.asked[1].params["p"].split(";")[0] == "2"
+
+
+@pytest.mark.parametrize("link", ["", "next", '<orders?p=2>; title="rel=next"', "<" * 60_000])
+def test_a_link_header_without_a_next_page_ends(link: str) -> None:
+    with served(Reply(rows(1), headers={"Link": link})) as server:
+        pages = paginate(ApiClient(server.url), "orders", LinkHeader())
+        started = time.process_time()
+
+        assert (ids(pages), pages.stopped_because) == ([1], "Link header is missing")
+        assert time.process_time() - started < 2
 
 
 @pytest.mark.parametrize("strategy", [NextUrl(), LinkHeader()], ids=["body", "header"])
