@@ -200,7 +200,7 @@ def time_windows(
     if start.tzinfo is None or end.tzinfo is None:
         raise ValueError(f"start {start} and end {end} need time zones: a day is 23 hours in some")
     # In UTC, where every hour is there once: adding to a local time is wrong across daylight saving.
-    window_start, last = (start - lookback).astimezone(UTC), end.astimezone(UTC)
+    window_start, last = start.astimezone(UTC) - lookback, end.astimezone(UTC)
     while window_start < last:
         window_end = min(window_start + step, last)
         yield window_start, window_end

@@ -160,6 +160,14 @@ def test_the_night_of_the_clock_change_has_its_25_hours() -> None:
     assert len(list(time_windows(start, end, timedelta(hours=1)))) == 25
 
 
+@pytest.mark.parametrize("day", [datetime(2024, 3, 31, 3, 30), datetime(2024, 10, 27, 2, 30, fold=1)])
+def test_the_lookback_over_a_clock_change_is_as_long_as_it_says(day: datetime) -> None:
+    start = day.replace(tzinfo=ZoneInfo("Europe/Berlin"))
+    [(since, until)] = time_windows(start, start, timedelta(hours=9), lookback=timedelta(hours=1))
+
+    assert (until - since, until) == (timedelta(hours=1), start.astimezone(UTC))
+
+
 def test_no_time_has_no_windows() -> None:
     assert list(time_windows(NOON, NOON, timedelta(1))) == []
     assert list(time_windows(NOON, NOON - timedelta(1), timedelta(1))) == []
