@@ -23,13 +23,14 @@ All that is missing or wrong is reported in one error, which never shows a secre
 """
 
 import json
+import math
 import os
 import re
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
 from datetime import UTC, date, datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 Shape = TypeVar("Shape")
@@ -158,7 +159,7 @@ class _Places:
         try:
             return convert(found, kind)
         except ValueError as error:
-            shown = "" if _is_secret(kind) else f", not {_short(found)}"
+            shown = "" if _may_hold_secret(kind) else f", not {_short(found)}"
             self._wrong.append(f"{place} must be {error}{shown}")
             return MISSING
 
@@ -242,16 +243,20 @@ def _integer(value: object) -> int:
 
 
 def _decimal(value: object) -> Decimal:
-    if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
-        return Decimal(str(value))
-    # "1_000", "nan" and "inf" are numbers to Python, but typing errors in a form.
-    if isinstance(value, str) and re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", value.strip()):
-        return Decimal(value.strip())
-    raise ValueError("a number")
+    text = str(value).strip() if isinstance(value, int | float | Decimal | str) and not isinstance(value, bool) else ""
+    if not NUMBER.fullmatch(text):
+        raise ValueError("a number")
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        raise ValueError("a number with a smaller exponent") from None
 
 
 def _float(value: object) -> float:
-    return value if isinstance(value, float) else float(_decimal(value))
+    found = float(_decimal(value))
+    if math.isinf(found):
+        raise ValueError("a number with a smaller exponent")
+    return found
 
 
 def _boolean(value: object) -> bool:
@@ -284,7 +289,10 @@ def _time(value: object) -> datetime:
             value = None
     if not isinstance(value, datetime):
         raise ValueError("a time like 2026-01-31T12:00:00Z")
-    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    try:
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("a time between the years 1 and 9999 of UTC") from None
 
 
 _READERS: dict[Any, Callable[[object], Any]] = {
@@ -321,8 +329,9 @@ def _without_none(kind: Any) -> Any:
     return kinds[0]
 
 
-def _is_secret(kind: Any) -> bool:
-    return kind is Secret or Secret in get_args(kind)
+def _may_hold_secret(kind: Any) -> bool:
+    """Whether a value of this type is not to be shown; a dict is whatever the author put into it, keys included."""
+    return kind is Secret or dict in (kind, get_origin(kind)) or any(map(_may_hold_secret, get_args(kind)))
 
 
 def _short(value: object) -> str:

@@ -114,6 +114,23 @@ def test_all_that_is_missing_or_wrong_is_said_at_once_and_no_secret_is_shown() -
     ]
 
 
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        (list[Secret] | None, '["s3cr3t", 1]'),
+        (dict, '{"password": "s3cr3t", }'),
+        (dict | None, "s3cr3t"),
+        (dict[str, str], '["s3cr3t"]'),
+    ],
+)
+def test_a_wrong_value_that_may_hold_a_secret_is_not_shown(kind: Any, text: str) -> None:
+    with pytest.raises(WrongSettings) as raised:
+        setting("KEYS", None, {"KEYS": text}, kind=kind)
+
+    assert str(raised.value).startswith("KEYS in the configuration must be ")
+    assert "s3cr3t" not in str(raised.value)
+
+
 def test_wrong_values_alone_are_a_value_error() -> None:
     with pytest.raises(WrongSettings, match=r"page_size in the configuration must be a whole number, not '1\.5'"):
         read_settings(Shop, {**GIVEN, "page_size": "1.5"}, environment={})
@@ -186,6 +203,11 @@ def test_text_becomes_the_type_that_was_asked_for(text: Any, kind: Any, value: A
         ("inf",         Decimal),
         ("1,5",         Decimal),
         (".",           float),
+        ("1e999",       float),
+        ("1e" + "9" * 30, Decimal),
+        (float("nan"),  float),
+        (float("inf"),  float),
+        (Decimal("NaN"), Decimal),
         ("maybe",       bool),
         (1,             bool),
         ("2026-02-30",  date),
@@ -193,6 +215,7 @@ def test_text_becomes_the_type_that_was_asked_for(text: Any, kind: Any, value: A
         ("31.01.2026",  date),
         (datetime(2026, 1, 1, tzinfo=UTC), date),
         ("yesterday",   datetime),
+        ("9999-12-31T23:59:59-05:00", datetime),
         (5,             datetime),
         ("[1",          list),
         ("[1, x]",      list[int]),
