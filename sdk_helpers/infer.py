@@ -81,6 +81,7 @@ def infer_schema(
 
 
 def _see(column: _Column, value: object) -> None:
+    value = _plain(value)
     kind = _kind(value)
     column.kinds.add(kind)
     if isinstance(value, int):
@@ -94,11 +95,14 @@ def _see(column: _Column, value: object) -> None:
         column.text_types = {name for name in column.text_types if _is_time(name, value)}
 
 
-def _kind(value: object) -> str:
-    """Name the family of a value; numpy's and pandas' own scalars count as what they convert to."""
+def _plain(value: object) -> object:
+    """Turn numpy's and pandas' own scalars into what they mean."""
     item = getattr(value, "item", None)
-    if callable(item) and getattr(value, "shape", None) == ():
-        value = item()
+    return item() if callable(item) and getattr(value, "shape", None) == () else value
+
+
+def _kind(value: object) -> str:
+    """Name the family of a value."""
     if isinstance(value, datetime):
         return "naive datetime" if value.tzinfo is None else "aware datetime"
     if isinstance(value, Decimal) and not value.is_finite():

@@ -148,7 +148,8 @@ def _number(value: int | float | Decimal) -> str:
     """
     if not math.isfinite(value):
         return str(float(value))
-    sign, digits, exponent = Decimal(repr(value) if isinstance(value, float) else value).as_tuple()
+    # float's own repr: that of NumPy's floats, which are floats too, has their type in it.
+    sign, digits, exponent = Decimal(float.__repr__(value) if isinstance(value, float) else value).as_tuple()
     assert isinstance(exponent, int)  # only NaN and infinity have letters here
     written = "".join(map(str, digits)).lstrip("0")
     significant = written.rstrip("0")

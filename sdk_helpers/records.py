@@ -143,7 +143,8 @@ def _exact(value: Any, declared: object) -> Any:
         if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
             return value
         # repr of a float is the shortest text that means it; its binary digits would be 19.500000000000000...
-        return f"{Decimal(repr(value) if isinstance(value, float) else value):f}"
+        # NumPy's floats are floats too, but their own repr has their type in it.
+        return f"{Decimal(float.__repr__(value) if isinstance(value, float) else value):f}"
     if isinstance(value, Decimal) and str(declared).upper() not in ("FLOAT", "DOUBLE"):
         return f"{value:f}"
     return value

@@ -53,6 +53,8 @@ def test_the_examples_in_the_docstrings_hold() -> None:
         ([[1], {"a": 1}, "x", None], "JSON"),
         ([[1], b"x"], "STRING"),
         ([np.int64(5)], "LONG"),
+        ([np.uint64(2**64 - 1)], "STRING"),
+        ([np.int64(2**53 + 1), 1.5], "STRING"),
         ([np.float32(5)], "DOUBLE"),
         ([np.bool_(True)], "BOOLEAN"),
     ],

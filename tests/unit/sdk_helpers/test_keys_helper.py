@@ -9,6 +9,7 @@ import uuid
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -31,6 +32,7 @@ def test_the_examples_in_the_docstrings_hold() -> None:
         ((0.1,), (Decimal("0.1"),)),
         ((0.0,), (-0.0,)),
         ((10**40,), (Decimal(10) ** 40,)),
+        ((np.float64(0.1),), (0.1,)),
         ((NOON,), (NOON.astimezone(timezone(timedelta(hours=5))),)),
         (({"a": 1, "b": 2},), ({"b": 2, "a": 1},)),
         (([1, 2],), ((1, 2),)),

@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
 import pytest
 
 from sdk_helpers import records
@@ -157,6 +158,7 @@ DECIMAL = {"type": "DECIMAL", "precision": 12, "scale": 2}
         (2**100,                       DECIMAL,    str(2**100)),
         (0.1,                          DECIMAL,    "0.1"),
         (1e23,                         DECIMAL,    "1" + "0" * 23),
+        (np.float64(0.1),              DECIMAL,    "0.1"),
         (0.1,                          None,       0.1),
         (True,                         DECIMAL,    True),
         ("7.00",                       DECIMAL,    "7.00"),
