@@ -71,8 +71,9 @@ def csv_rows(
 
     columns   the names, for a file without a header line
 
-    Errors: FileRefused for two columns of one name, a row with more or fewer fields than the header, bytes
-    that are not in `encoding`, an open quote, and what exceeds the limits. Empty lines are passed over.
+    Errors: FileRefused for two columns of one name, a column without a name that holds values, a row with more
+    or fewer fields than the header, bytes that are not in `encoding`, an open quote, and what exceeds the limits.
+    Empty lines are passed over.
 
     >>> list(csv_rows(io.BytesIO(b'id,name\\n1,"Hopper, Grace"\\n')))
     [{'id': '1', 'name': 'Hopper, Grace'}]
@@ -85,7 +86,8 @@ def csv_rows(
         reader = csv.reader(lines, delimiter=delimiter, strict=True)
         try:
             header = list(columns) if columns is not None else next(reader, [])
-            _refuse_duplicates(header, name)
+            _refuse_duplicates(filter(None, header), name)
+            nameless = [position for position, column in enumerate(header) if not column]
             lines.end_row()
             for fields in reader:
                 lines.end_row()
@@ -95,7 +97,11 @@ def csv_rows(
                     raise FileRefused(
                         f"{name}, line {reader.line_num}: {len(fields)} fields, and the header has {len(header)}"
                     )
-                yield dict(zip(header, fields, strict=True))
+                row = dict(zip(header, fields, strict=True))
+                if nameless:
+                    _refuse_nameless(fields, nameless, f"{name}, line {reader.line_num}")
+                    del row[""]
+                yield row
         except csv.Error as error:
             raise FileRefused(f"{name}, line {reader.line_num}: {error}") from error
 
@@ -129,7 +135,7 @@ def xml_rows(
 ) -> Iterator[Row]:
     """Give each element `tag` as a dict, wherever it is in the document; namespaces are left out.
 
-    Attributes are `@name`, children go by their tag, a tag that repeats is a list, an element with text only is
+    Attributes are `@name`, children go by their tag, a name that repeats is a list, an element with text only is
     its text, text beside children is `#text`, an empty element is None.
 
     Errors: FileRefused for XML that is not well formed, and for any entity beyond XML's own five: they are how
@@ -137,14 +143,9 @@ def xml_rows(
     """
     with _unpacked(source, max_bytes) as (name, stream):
         rows = _XmlRows(name, tag, max_row_bytes)
-        try:
-            while chunk := stream.read(_CHUNK):
-                rows.parser.Parse(chunk, False)
-                yield from rows.taken()
-            rows.parser.Parse(b"", True)
-        except expat.ExpatError as error:
-            raise FileRefused(f"{name}: not well-formed XML: {error}") from error
-        yield from rows.taken()
+        while chunk := stream.read(_CHUNK):
+            yield from rows.of(chunk)
+        yield from rows.of(b"")
 
 
 def parquet_rows(
@@ -178,7 +179,8 @@ def excel_rows(source: Source, *, sheet: str | None = None, header_row: int = 1,
     sheet       its name; the first one if None
     header_row  the row with the column names, counted from 1
 
-    Values are typed as in the sheet, formulas are what Excel last computed, empty rows are passed over.
+    Values are typed as in the sheet, formulas are what Excel last computed (None if no program has ever computed them),
+    empty rows are passed over.
     Errors: FileRefused for no such sheet, a column without a name that holds values, two columns of one name,
     what unpacks to more than `max_bytes` (openpyxl holds all texts of a workbook in memory), or XML entities.
     """
@@ -186,8 +188,7 @@ def excel_rows(source: Source, *, sheet: str | None = None, header_row: int = 1,
 
     with _seekable(source, max_bytes) as (name, file), _refusing(name, zipfile.BadZipFile, KeyError):
         for member, part in zip_members(file, max_bytes=max_bytes):
-            if member.endswith((".xml", ".rels")):
-                _refuse_entities(part, f"{name}: {member}")
+            _refuse_entities(part, f"{name}: {member}", is_xml=member.endswith((".xml", ".rels")))
         file.seek(0)
         workbook = openpyxl.load_workbook(file, read_only=True, data_only=True)
         try:
@@ -248,21 +249,32 @@ class _Capped(io.RawIOBase):
         self._source = source
         self._name = name
         self._limit = limit
+        self._ahead = b""
         self.position = 0
 
     def readable(self) -> bool:
         return True
 
+    def peek(self, size: int) -> bytes:
+        """Give the next bytes, which will be read again; fewer than `size` only at the end of the source."""
+        while len(self._ahead) < size and (more := self._read(size - len(self._ahead))):
+            self._ahead += more
+        return self._ahead
+
     def readinto(self, buffer: Any) -> int:
-        try:
-            chunk = self._source.read(len(buffer))
-        except _BROKEN as error:
-            raise FileRefused(f"{self._name}: damaged at byte {self.position}: {error}") from error
+        chunk, self._ahead = self._ahead[: len(buffer)], self._ahead[len(buffer) :]
+        chunk = chunk or self._read(len(buffer))
         self.position += len(chunk)
         if self.position > self._limit:
             raise FileRefused(f"{self._name}: unpacks to more than max_bytes, of which {self._limit} were left")
         buffer[: len(chunk)] = chunk
         return len(chunk)
+
+    def _read(self, size: int) -> bytes:
+        try:
+            return self._source.read(size)
+        except _BROKEN as error:
+            raise FileRefused(f"{self._name}: damaged at byte {self.position}: {error}") from error
 
 
 @contextmanager
@@ -279,8 +291,9 @@ def _opened(source: Source) -> Iterator[tuple[str, Readable]]:
 def _unpacked(source: Source, max_bytes: int) -> Iterator[tuple[str, io.BufferedReader[Any]]]:
     """Give the name and the bytes of a file, gunzipped if it starts like gzip."""
     with _opened(source) as (name, file):
-        packed = io.BufferedReader(_Capped(file, name, max_bytes))
-        if packed.peek(2)[:2] != b"\x1f\x8b":
+        capped = _Capped(file, name, max_bytes)
+        packed = io.BufferedReader(capped)
+        if capped.peek(2) != b"\x1f\x8b":
             yield name, packed
             return
         with gzip.GzipFile(fileobj=packed) as unzipped:
@@ -344,6 +357,12 @@ def _refuse_duplicates(header: Iterable[object], name: str) -> None:
         raise FileRefused(f"{name}: two columns are named {', '.join(twice)}, and one would be lost")
 
 
+def _refuse_nameless(fields: Sequence[str], nameless: Iterable[int], where: str) -> None:
+    for position in nameless:
+        if fields[position]:
+            raise FileRefused(f"{where}: {fields[position]!r} in column {position + 1}, which has no name")
+
+
 def _sheet_rows(rows: Iterator[tuple[object, ...]], name: str, header_row: int) -> Iterator[Row]:
     header = [None if cell is None else str(cell).strip() for cell in next(rows, ())]
     _refuse_duplicates(filter(None, header), name)
@@ -369,14 +388,18 @@ def _refuse_escape(member: zipfile.ZipInfo, name: str) -> None:
         raise FileRefused(f"{name}: {member.filename!r} is encrypted: unpack it with its password first")
 
 
-def _refuse_entities(part: io.BufferedIOBase, name: str) -> None:
-    """Read an XML file with entities forbidden; openpyxl would expand them."""
+def _refuse_entities(part: io.BufferedIOBase, name: str, *, is_xml: bool) -> None:
+    """Read a file with XML's entities forbidden; openpyxl would expand them.
+
+    is_xml  its name says so. Others may be pictures, but also sheets: what is in a part, the workbook says elsewhere
+    """
     parser = _strict_parser(name)
     try:
         while chunk := part.read(_CHUNK):
             parser.Parse(chunk, False)
     except expat.ExpatError as error:
-        raise FileRefused(f"{name}: not well-formed XML: {error}") from error
+        if is_xml:
+            raise FileRefused(f"{name}: not well-formed XML: {error}") from error
 
 
 def _strict_parser(name: str) -> expat.XMLParserType:
@@ -403,11 +426,24 @@ class _XmlRows:
         self._tag = tag
         self._max_row_bytes = max_row_bytes
         self._open: list[tuple[Row, list[str]]] = []  # the wanted element and those open in it: columns, texts
-        self._size = 0
+        self._fed = 0
+        self._row_start = 0
         self._rows: list[Row] = []
 
-    def taken(self) -> list[Row]:
-        """Give the finished rows, once."""
+    def of(self, chunk: bytes) -> list[Row]:
+        """Give the rows that end in the next bytes of the file; b"" is its end."""
+        try:
+            self.parser.Parse(chunk, not chunk)
+        except expat.ExpatError as error:
+            raise FileRefused(f"{self._name}: not well-formed XML: {error}") from error
+        self._fed += len(chunk)
+        # expat holds a comment, a tag or the like until its end has come.
+        if self._fed - max(self.parser.CurrentByteIndex, 0) > self._max_row_bytes:
+            raise FileRefused(
+                f"{self._where}: a piece of markup is longer than max_row_bytes, which is {self._max_row_bytes}"
+            )
+        if self._open:
+            self._refuse_long_row()
         rows, self._rows = self._rows, []
         return rows
 
@@ -415,15 +451,18 @@ class _XmlRows:
         if not self._open and _local(tag) != self._tag:
             return
         if not self._open:
-            self._size = 0
+            self._row_start = self.parser.CurrentByteIndex
         if len(self._open) >= _XML_DEPTH:
             raise FileRefused(f"{self._where}: more than {_XML_DEPTH} elements inside each other")
-        self._grow(len(tag) + sum(len(key) + len(value) for key, value in attributes.items()))
-        self._open.append(({f"@{_local(key)}": value for key, value in attributes.items()}, []))
+        self._refuse_long_row()
+        columns: Row = {}
+        for key, value in attributes.items():
+            _append(columns, f"@{_local(key)}", value)
+        self._open.append((columns, []))
 
     def _text(self, text: str) -> None:
         if self._open:
-            self._grow(len(text))
+            self._refuse_long_row()
             self._open[-1][1].append(text)
 
     def _end(self, tag: str) -> None:
@@ -437,9 +476,8 @@ class _XmlRows:
         else:
             self._rows.append(value)
 
-    def _grow(self, size: int) -> None:
-        self._size += size
-        if self._size > self._max_row_bytes:
+    def _refuse_long_row(self) -> None:
+        if self.parser.CurrentByteIndex - self._row_start > self._max_row_bytes:
             raise FileRefused(
                 f"{self._where}: one <{self._tag}> is longer than max_row_bytes, which is {self._max_row_bytes}"
             )

@@ -35,9 +35,11 @@ class OnlyReads:
 
     def __init__(self, content: bytes) -> None:
         self._file = io.BytesIO(content)
+        self._first = 1  # as a socket may: the first byte alone
 
     def read(self, size: int, /) -> bytes:
-        return self._file.read(min(size, 7))
+        most, self._first = self._first or 7, 0
+        return self._file.read(min(size, most))
 
 
 class Endless:
@@ -103,6 +105,7 @@ def refusal(rows: Iterator[Any]) -> str:
         ('id,name\n\n1,"a, ""b""\nc"\n\n', {}, [{"id": "1", "name": 'a, "b"\nc'}]),
         ("007,\n", {"columns": ["id", "name"]}, [{"id": "007", "name": ""}]),
         ("id,name\n", {}, []),
+        ("id,,name,\n1,,Ada,\n", {}, [{"id": "1", "name": "Ada"}]),
         ("", {}, []),
         ("id\n" + "x" * 200_000 + "\n", {}, [{"id": "x" * 200_000}]),
     ],
@@ -127,6 +130,7 @@ def test_csv_in_another_encoding_is_read(tmp_path: Path) -> None:
         (b"a,b\n1\n", "a.csv, line 2: 1 fields, and the header has 2"),
         (b"a,b\n1,2\n1,2,3\n", "a.csv, line 3: 3 fields, and the header has 2"),
         (b"a,a\n1,2\n", "a.csv: two columns are named a"),
+        (b"a,b,\n1,2,\n3,4,5\n", "a.csv, line 3: '5' in column 3, which has no name"),
         (b'a\n"open\n', "a.csv, line 2: unexpected end of data"),
         (b"a\n\xff\n", "a.csv: 'utf-8' codec can't decode byte 0xff"),
         # Without a moment of its own, gzip's header would name this one, and each process of the suite another test.
@@ -139,6 +143,10 @@ def test_a_broken_csv_is_refused_with_its_name_and_place(tmp_path: Path, content
     path.write_bytes(content)
 
     assert message in refusal(csv_rows(path))
+
+
+def test_a_stream_that_is_damaged_from_its_first_byte_is_refused() -> None:
+    assert "damaged at byte 0" in refusal(csv_rows(gzip.GzipFile(fileobj=io.BytesIO(b"\x1f\x8bnot gzip at all"))))
 
 
 def test_rows_before_the_damage_are_given() -> None:
@@ -178,12 +186,22 @@ def test_an_open_quote_does_not_swallow_the_file() -> None:
 
 
 def test_an_element_without_end_is_stopped_at_the_limit() -> None:
-    for line in (b"<a>x</a>", b"text", b"<a>"):
+    for line in (b"<a>x</a>", b"text", b"<a>", b"<a/>", b" ", b"<!-- -->"):
         source = Endless(b"<r><row>", line)
         message = refusal(xml_rows(source, "row", max_row_bytes=100_000))
 
         assert "is longer than max_row_bytes" in message or "elements inside each other" in message
-        assert source.given < 10_000_000
+        assert source.given < 1_000_000
+
+
+@pytest.mark.parametrize(
+    "start", [b"<r><!--", b'<r><row a="', b"<r><row><![CDATA[", b"<", b"<r><?x ", b"<!DOCTYPE r ["]
+)
+def test_a_piece_of_xml_without_end_is_stopped_at_the_limit(start: bytes) -> None:
+    source = Endless(start, b"x")
+
+    assert "longer than max_row_bytes, which is 100000" in refusal(xml_rows(source, "row", max_row_bytes=100_000))
+    assert source.given < 1_000_000
 
 
 @pytest.mark.parametrize(
@@ -246,6 +264,12 @@ def test_xml_elements_are_dicts() -> None:
         },
         {},
     ]
+
+
+def test_attributes_of_two_namespaces_are_both_kept() -> None:
+    content = b'<r xmlns:x="urn:x"><row lang="en" x:lang="de" xml:lang="fr" id="1"/></r>'
+
+    assert list(xml_rows(io.BytesIO(content), "row")) == [{"@lang": ["en", "de", "fr"], "@id": "1"}]
 
 
 def test_a_tag_inside_its_own_kind_belongs_to_the_outer_row() -> None:
@@ -328,6 +352,11 @@ def test_a_workbook_with_entities_is_refused() -> None:
     members["xl/worksheets/sheet1.xml"] = b'<!DOCTYPE x [<!ENTITY a "ha">]>' + sheet
 
     assert "sheet1.xml: the XML has the entity 'a'" in refusal(excel_rows(zipped(members)))
+    # What a part is called does not say what is in it: the relations of the workbook do.
+    members["xl/worksheets/sheet1.dat"] = members.pop("xl/worksheets/sheet1.xml")
+    for name in ("xl/_rels/workbook.xml.rels", "[Content_Types].xml"):
+        members[name] = members[name].replace(b"sheet1.xml", b"sheet1.dat")
+    assert "sheet1.dat: the XML has the entity 'a'" in refusal(excel_rows(zipped(members)))
     assert "File is not a zip file" in refusal(excel_rows(io.BytesIO(b"no")))
 
 
