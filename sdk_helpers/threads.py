@@ -18,8 +18,9 @@ before it, and `finished_through` names the last item before which nothing is mi
 
 import inspect
 import reprlib
+import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -81,6 +82,7 @@ class _Fetching(Generic[Item, Value]):
         self._fetch = fetch
         self._threads = threads
         self._rate_limit = rate_limit
+        self._over = threading.Event()
         self._in_hand: dict[int, tuple[Item, Future[Value]]] = {}  # oldest first
         self._given_ahead: dict[int, Item] = {}  # given out, but something before them is missing
         self._finished = 0  # so many at the start are all given out
@@ -96,6 +98,7 @@ class _Fetching(Generic[Item, Value]):
                     yield self._give(position)
                 self._fill(pool, upcoming)
         finally:
+            self._over.set()
             pool.shutdown(wait=True, cancel_futures=True)
 
     def _fill(self, pool: ThreadPoolExecutor, upcoming: Iterator[tuple[int, Item]]) -> None:
@@ -109,6 +112,8 @@ class _Fetching(Generic[Item, Value]):
     def _call(self, item: Item) -> Value:
         if self._rate_limit is not None:
             self._rate_limit.wait()
+        if self._over.is_set():  # it was still waiting for its turn when the first error came
+            raise CancelledError
         value = self._fetch(item)
         if inspect.isgenerator(value):
             raise TypeError(

@@ -123,6 +123,38 @@ def test_an_error_is_raised_while_the_oldest_item_is_still_running() -> None:
     assert fetch_threads() == []
 
 
+@pytest.mark.parametrize("ending", ["error", "leaving"])
+def test_who_still_waits_for_the_rate_limit_calls_nothing_any_more(ending: str) -> None:
+    ended = threading.Event()
+    passes = threading.Semaphore(1)
+    called: list[int] = []
+
+    class Limit:
+        """Lets one call through, and the others when the loop is over."""
+
+        def wait(self) -> None:
+            if not passes.acquire(blocking=False):
+                assert ended.wait(10)
+
+    def fetch(item: int) -> int:
+        called.append(item)
+        threading.Timer(0.5, ended.set).start()
+        if ending == "error":
+            raise LookupError("no such company")
+        return item
+
+    results = fetch_in_threads(fetch, range(100), threads=4, in_order=False, rate_limit=Limit())
+    if ending == "error":
+        with pytest.raises(LookupError):
+            next(results)
+    else:
+        next(results)
+        results.close()  # type: ignore[attr-defined]  # an Iterator to authors; closing is what `break` does
+
+    assert len(called) == 1
+    assert fetch_threads() == []
+
+
 def test_leaving_the_loop_ends_the_threads() -> None:
     results = fetch_in_threads(lambda n: n, range(1000), threads=3)
     next(results)
