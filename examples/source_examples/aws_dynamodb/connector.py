@@ -51,14 +51,14 @@ def sync_table(role: "Role", table: str, cursors: TableCursors, *, page_size: in
     count = 0
     start = cursors[table].get("scanned_to")
     while True:
-        place = {} if start is None else {"ExclusiveStartKey": {k: cursor_from_json(v) for k, v in start.items()}}
+        place = {} if start is None else {"ExclusiveStartKey": key_at(start)}
         page = role.dynamodb().Table(table).scan(Limit=page_size, ConsistentRead=True, **place)
         for item in page["Items"]:
             op.upsert(table=table, data=table_row(item, TABLES[table]["columns"]))
         count += len(page["Items"])
         if "LastEvaluatedKey" not in page:
             break
-        start = {name: cursor_to_json(stored(value)) for name, value in page["LastEvaluatedKey"].items()}
+        start = place_of(page["LastEvaluatedKey"])
         cursors[table] = {"scanned_to": start}
         op.checkpoint(state=cursors.state())
     cursors.forget(table)
@@ -103,6 +103,27 @@ class Role:
             ExternalId=self._configuration["external_id"],
         )
         return answer["Credentials"]
+
+
+def place_of(key: dict[str, Any]) -> dict[str, Any]:
+    """Write the key of an item as JSON; `key_at` gives it back as DynamoDB takes it, where numbers are no floats.
+
+    >>> place_of({"customer": "ada", "number": Decimal("2"), "at": Decimal("1709285400.5"), "seal": Binary(b"x")})
+    {'customer': 'ada', 'number': 2, 'at': {'decimal': '1709285400.5'}, 'seal': {'base64': 'eA=='}}
+    >>> key_at(place_of({"at": Decimal("1709285400.5")}))
+    {'at': Decimal('1709285400.5')}
+    """
+    return {name: cursor_to_json(key_value(value)) for name, value in key.items()}
+
+
+def key_at(place: dict[str, Any]) -> dict[str, Any]:
+    return {name: cursor_from_json(value) for name, value in place.items()}
+
+
+def key_value(value: Any) -> Any:
+    if isinstance(value, Binary):
+        return bytes_of(value)
+    return int(value) if isinstance(value, Decimal) and value == value.to_integral_value() else value
 
 
 def table_row(item: dict[str, Any], columns: dict[str, Any]) -> dict[str, Any]:
