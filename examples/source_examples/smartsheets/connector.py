@@ -5,6 +5,7 @@ id, and a column that is renamed in the sheet is renamed here. A sheet says its 
 change; one that has not changed is not read again. Rows that are gone from the sheet are deleted.
 """
 
+from itertools import count
 from typing import Any
 
 from fivetran_connector_sdk import Connector
@@ -36,11 +37,32 @@ def update(configuration: dict[str, str], state: dict[str, Any]) -> None:
         if version == known["version"]:
             log.info(f"{table_name(sheet_id)} has not changed since version {version}")
             continue
-        sheet = client.get_json(f"sheets/{sheet_id}", params={"includeAll": True})
+        sheet = whole_sheet(client, sheet_id, page_size=int(configuration.get("page_size", "1000")))
         sync_sheet(sheet_id, sheet, known["row_ids"])
         # The version of the answer itself: people may have gone on working since the one asked for first.
         state[sheet_id] = {"version": sheet["version"], "row_ids": [row["id"] for row in sheet["rows"]]}
         op.checkpoint(state=state)
+
+
+def whole_sheet(client: ApiClient, sheet_id: str, *, page_size: int) -> dict[str, Any]:
+    """Read a sheet page by page: a row that is missing here is deleted in the table, so all of them must be here.
+
+    Errors: ValueError when they are not, as when people change the sheet meanwhile; the next sync reads it again.
+    """
+    rows: dict[int, dict[str, Any]] = {}
+    versions = set()
+    for page in count(1):
+        sheet = client.get_json(f"sheets/{sheet_id}", params={"page": page, "pageSize": page_size})
+        versions.add(sheet["version"])
+        known = len(rows)
+        rows |= {row["id"]: row for row in sheet["rows"]}
+        if len(rows) == known or len(rows) >= sheet["totalRowCount"]:
+            break
+    if len(versions) > 1 or len(rows) != sheet["totalRowCount"]:
+        raise ValueError(
+            f"sheet {sheet_id} has changed while it was read: {len(rows)} of {sheet['totalRowCount']} rows"
+        )
+    return {**sheet, "rows": list(rows.values())}
 
 
 def sync_sheet(sheet_id: str, sheet: dict[str, Any], known_row_ids: list[int]) -> None:
