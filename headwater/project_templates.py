@@ -81,13 +81,19 @@ def find_template(name: str) -> Template:
 
 
 def project_files(template: Template) -> dict[str, bytes]:
-    """Give what a new project holds, by path: it runs here and on Fivetran, the helpers it uses included."""
+    """Give what a new project holds, by path: it runs here and on Fivetran, the helpers it uses included.
+
+    The recorded answers of an API come along where the README says to play them, for that API is not a real one.
+    """
     files = {path.relative_to(template.folder).as_posix(): path.read_bytes() for path in _project_part(template.folder)}
     files |= vendored(content.decode() for name, content in files.items() if name.endswith(".py"))
     if "README.md" in files:
         # It tells what to type in the folder of the repository.
         here = f"examples/{template.name}"
-        text = files["README.md"].decode().replace(f"{here}/", "").replace(f" {here}", "")
+        text = files["README.md"].decode()
+        if f"headwater.testing {here}/replay" in text:
+            files |= {path.relative_to(template.folder).as_posix(): path.read_bytes() for path in _replay(template)}
+        text = text.replace(f"{here}/", "").replace(f" {here}", "")
         files["README.md"] = text.encode()
     ignored = IGNORED + ("configuration.json\n" if placeholders(files) else "")
     files[".gitignore"] = ignored.encode()
@@ -135,6 +141,10 @@ def _project_part(folder: Path) -> Iterator[Path]:
             yield from _project_part(path)
         else:
             yield path
+
+
+def _replay(template: Template) -> Iterator[Path]:
+    yield from (path for path in sorted((template.folder / "replay").rglob("*")) if path.is_file())
 
 
 def _folder() -> Path:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from headwater.project_templates import project_files, templates
+from headwater.testing import ReplayServer
 from tests.cli.cli_project import CliProject
 from tests.mit_sdk.stream import EnvironmentUnavailable, stream
 
@@ -62,10 +63,33 @@ def test_a_project_takes_along_the_helpers_it_uses_and_says_what_to_fill_in(proj
 
 
 def test_no_template_takes_along_what_belongs_to_the_test_of_its_example() -> None:
-    of_the_test = re.compile(r"(example\.toml|expected/|replay/|seed[._]|source\.py)")
+    of_the_test = re.compile(r"(example\.toml|expected/|seed[._]|source\.py)")
     taken = {each.name: [name for name in project_files(each) if of_the_test.match(name)] for each in templates()}
 
     assert {name: files for name, files in taken.items() if files} == {}
+
+
+def test_a_project_takes_along_the_answers_that_its_readme_says_to_play_and_no_others() -> None:
+    told = {}
+    taken = {}
+    for template in templates():
+        files = project_files(template)
+        told[template.name] = re.findall(r"headwater\.testing (\S+)", files.get("README.md", b"").decode())
+        taken[template.name] = sorted({"replay" for name in files if name.startswith("replay/")})
+
+    assert ["replay"] in told.values()
+    assert taken == told
+
+
+def test_a_new_project_syncs_from_the_answers_it_came_with(project: CliProject) -> None:
+    project.run("init", "users", "--template", "detect_deletes")
+    folder = project.path / "users"
+    with ReplayServer(folder / "replay") as server:
+        (folder / "configuration.json").write_text(json.dumps({"base_url": f"{server.url}/v1"}))
+        ran = project.run("debug", "users")
+
+    assert ran.code == 0
+    assert "3 users: 3 new or changed, 0 gone" in ran.out + ran.err
 
 
 def test_files_that_are_there_stay_unless_someone_says_so(project: CliProject, tmp_path: Path) -> None:
