@@ -20,7 +20,8 @@ from sdk_helpers.sql import ChangedRows
 TABLES = [
     # A transaction may write a time and commit later, when newer rows have been read: hence the lookback.
     ChangedRows("customers", cursor="updated_at", key=["id"], schema="shop", lookback=timedelta(minutes=5)),
-    ChangedRows("visits", cursor="id", key=["id"], schema="shop", columns=["id", "customer_id", "page"]),
+    # Ids are given out in order, but not committed in order.
+    ChangedRows("visits", cursor="id", key=["id"], schema="shop", columns=["id", "customer_id", "page"], lookback=1000),
 ]
 
 

@@ -17,5 +17,6 @@ CREATE TABLE shop.visits (
     page text,
     user_agent text
 );
-INSERT INTO shop.visits (customer_id, page, user_agent) VALUES
-    (1, '/', 'Firefox'), (3, '/products/7', 'curl');
+-- The row with id 2 is being written by a transaction that has not been committed yet.
+INSERT INTO shop.visits VALUES
+    (1, 1, '/', 'Firefox'), (3, 3, '/products/7', 'curl');

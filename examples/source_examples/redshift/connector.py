@@ -6,6 +6,7 @@ joins has no time of change: its rows are read whole, and replace those of the l
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import redshift_connector
@@ -17,7 +18,8 @@ from sdk_helpers.records import exact
 from sdk_helpers.settings import setting
 from sdk_helpers.sql import ChangedRows, row_batches
 
-ORDERS = ChangedRows("orders", cursor="updated_at", key=["id"], schema="shop")
+# A load may write a time and commit later, when newer rows have been read: hence the lookback.
+ORDERS = ChangedRows("orders", cursor="updated_at", key=["id"], schema="shop", lookback=timedelta(hours=1))
 TURNOVER = "SELECT customer, sum(amount) AS turnover, count(*) AS orders FROM shop.orders GROUP BY customer"
 BATCH_ROWS = 10_000
 

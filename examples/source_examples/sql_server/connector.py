@@ -5,6 +5,7 @@ string says which one it is. Deleted rows are read from a table that a trigger i
 """
 
 from contextlib import closing
+from datetime import timedelta
 from typing import Any
 
 import pyodbc
@@ -15,7 +16,8 @@ from sdk_helpers.cursors import TableCursors
 from sdk_helpers.records import exact
 from sdk_helpers.sql import ChangedRows
 
-EMPLOYEES = ChangedRows("employees", cursor="updated_at", key=["id"], schema="hr")
+# A transaction may write a time and commit later, when newer rows have been read: hence the lookback.
+EMPLOYEES = ChangedRows("employees", cursor="updated_at", key=["id"], schema="hr", lookback=timedelta(minutes=5))
 DELETED = ChangedRows("employees_deleted", cursor="sequence", key=["sequence"], schema="hr")
 BATCH_ROWS = 10_000
 
