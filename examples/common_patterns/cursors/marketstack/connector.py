@@ -40,16 +40,15 @@ def update(configuration: dict[str, str], state: dict[str, Any]) -> None:
     # The key travels in the address; the client blanks it out in every message.
     auth = ApiKey(configuration["access_key"], query="access_key")
     with ApiClient(configuration["base_url"], auth=auth) as client:
-        for symbol in configuration["symbols"].split(","):
+        for symbol in map(str.strip, configuration["symbols"].split(",")):
             since = last_day.get(symbol, configuration["first_day"])
             log.info(f"Reading the prices of {symbol} since {since}")
             op.upsert(table="ticker", data=ticker_row(client.get_json(f"tickers/{symbol}")))
             for row in price_rows(client, symbol, since, page_size):
                 op.upsert(table="price", data=row)
                 last_day[symbol] = max(last_day.get(symbol, ""), row["day"])
-            op.checkpoint(
-                state=state
-            )  # this ticker is complete; after a failure the next sync goes on with the next one
+            # This ticker is complete; after a failure the next sync reads only its last day again.
+            op.checkpoint(state=state)
 
 
 def price_rows(client: ApiClient, symbol: str, since: str, page_size: int) -> list[dict[str, Any]]:
