@@ -22,7 +22,6 @@ they expire, and once more when the server answers 401 earlier than that.
 
 import base64
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
@@ -201,7 +200,8 @@ class TokenStore(Protocol):
 class TokenFile:
     """Tokens in a file that only its owner can read, shared by threads and processes of one machine.
 
-    A lock file stands beside it. The disk of a container that is thrown away is no place for rotating tokens.
+    A lock file stands beside it; Windows has no such locks (ImportError). The disk of a container that is thrown away
+    is no place for rotating tokens.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -235,6 +235,8 @@ class TokenFile:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
+        import fcntl
+
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with _private_file(self._path.with_name(f"{self._path.name}.lock"), os.O_RDWR) as handle:
             fcntl.flock(handle, fcntl.LOCK_EX)  # let go when the file is closed, and when the process dies
