@@ -45,7 +45,7 @@ from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, NamedTuple, Self, TypedDict, TypeVar, Unpack
-from urllib.parse import quote, quote_plus, urljoin, urlsplit
+from urllib.parse import quote, quote_plus, urljoin, urlsplit, urlunsplit
 
 import requests
 import urllib3
@@ -224,11 +224,18 @@ def joined_url(base_url: str, path: str) -> str:
 
 
 def resolved_url(response: requests.Response, reference: str) -> str:
-    """The URL that an answer refers to, whole or relative to its own. Errors: HostRefused when it is none."""
+    """The URL that an answer refers to, whole or relative to its own. Errors: HostRefused when it is none.
+
+    A server behind a proxy that ends the encryption calls itself `http://`: on the same host it is kept.
+    """
     try:
-        return urljoin(response.url, reference)
+        url = urljoin(response.url, reference)
+        asked, named = urlsplit(response.url), urlsplit(url)
+        same_host = (named.hostname, named.port) == (asked.hostname, asked.port)
     except ValueError as error:
         raise HostRefused(f"the server refers to {_printable(redact(reference))!r}: {error}") from None
+    forgotten = same_host and (asked.scheme, named.scheme) == ("https", "http")
+    return urlunsplit(named._replace(scheme="https")) if forgotten else url
 
 
 def query_parameters(params: Mapping[str, object]) -> list[tuple[str, str]]:

@@ -1,14 +1,22 @@
 """A web server on 127.0.0.1 that answers as a test says, and a clock that a test moves."""
 
 import json
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 Headers = dict[str, str]
 
@@ -49,15 +57,21 @@ class Reply:
 
 
 class Server:
-    """`url` is where it listens, `asked` what it was asked, in order."""
+    """`url` is where it listens, `asked` what it was asked, in order.
 
-    def __init__(self, answer: Callable[[Asked], Any]) -> None:
+    tls  encrypts, with a certificate of its own: see `tls_of_its_own`
+    """
+
+    def __init__(self, answer: Callable[[Asked], Any], *, tls: ssl.SSLContext | None = None) -> None:
         self.asked: list[Asked] = []
         self._answer = answer
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._http.daemon_threads = True
         self.address = f"127.0.0.1:{self._http.server_address[1]}"
         self.url = f"http://{self.address}"
+        if tls is not None:
+            self._http.socket = tls.wrap_socket(self._http.socket, server_side=True)
+            self.url = f"https://{self.address}"
         self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.01})
 
     def _handler(server) -> type[BaseHTTPRequestHandler]:  # `self` is the handler below
@@ -115,6 +129,27 @@ class Server:
         self._http.shutdown()
         self._thread.join()
         self._http.server_close()
+
+
+def tls_of_its_own(directory: Path) -> tuple[ssl.SSLContext, Path]:
+    """Make a certificate for 127.0.0.1; a client that is told of the file trusts it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    today = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(today - timedelta(days=1))
+        .not_valid_after(today + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    file, private = directory / "certificate.pem", directory / "key.pem"
+    file.write_bytes(certificate.public_bytes(Encoding.PEM))
+    private.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file, private)
+    return context, file
 
 
 @contextmanager

@@ -43,6 +43,7 @@ from sdk_helpers.http import (
     query_parameters,
     quota_wait_seconds,
     redact,
+    resolved_url,
     retry_after_seconds,
 )
 from sdk_helpers.retry import Backoff, RateLimit
@@ -602,6 +603,26 @@ def test_credentials_are_for_one_origin_and_never_go_from_tls_to_none(base: str,
             api.home(url)
     else:
         assert api.home(url) is home
+
+
+@pytest.mark.parametrize(
+    ("asked",                    "reference",                    "meant"),
+    [
+        ("https://x.test/a",         "http://x.test/b?c=1#d",        "https://x.test/b?c=1#d"),
+        ("https://x.test:8443/a",    "http://X.test:8443/b",         "https://X.test:8443/b"),
+        ("https://x.test/a",         "http://x.test:8080/b",         "http://x.test:8080/b"),
+        ("https://x.test/a",         "http://y.test/b",              "http://y.test/b"),
+        ("https://x.test/a",         "http://x.test@y.test/b",       "http://x.test@y.test/b"),
+        ("http://x.test/a",          "http://x.test/b",              "http://x.test/b"),
+        ("http://x.test/a",          "https://x.test/b",             "https://x.test/b"),
+        ("https://x.test/a",         "b",                            "https://x.test/b"),
+    ],
+)  # fmt: skip
+def test_a_reference_to_the_same_host_keeps_the_encryption(asked: str, reference: str, meant: str) -> None:
+    response = requests.Response()
+    response.url = asked
+
+    assert resolved_url(response, reference) == meant
 
 
 def test_a_flood_of_headers_is_no_answer() -> None:

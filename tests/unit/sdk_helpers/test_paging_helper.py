@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sdk_helpers import paging
+from sdk_helpers.auth import Bearer
 from sdk_helpers.http import ApiClient, HostRefused, NotFound, RequestRefused
 from sdk_helpers.paging import (
     Cursor,
@@ -27,7 +29,7 @@ from sdk_helpers.paging import (
     select,
 )
 from sdk_helpers.retry import Backoff
-from tests.unit.sdk_helpers.loopback import Asked, Clock, Reply, Server, served
+from tests.unit.sdk_helpers.loopback import Asked, Clock, Reply, Server, served, tls_of_its_own
 
 Row = dict[str, Any]
 
@@ -423,6 +425,26 @@ def test_a_next_url_on_another_host_is_refused(strategy: Any) -> None:
             ids(paginate(ApiClient(server.url), "orders", strategy, records="data"))
 
     assert other.asked == []
+
+
+@pytest.mark.parametrize("strategy", [NextUrl(), LinkHeader()], ids=["body", "header"])
+def test_a_next_url_that_forgot_the_encryption_is_asked_for_with_it(
+    strategy: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def answer(asked: Asked) -> Any:
+        if "page" in asked.params:
+            return {"data": rows(2), "next": None}
+        target = f"http://{asked.headers['host']}{asked.path}?page=2"  # as behind a proxy that ends the encryption
+        return Reply({"data": rows(1), "next": target}, headers={"Link": f'<{target}>; rel="next"'})
+
+    tls, certificate = tls_of_its_own(tmp_path)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+    with Server(answer, tls=tls) as server:
+        client = ApiClient(server.url, auth=Bearer("t-1"))
+        found = ids(paginate(client, "orders", strategy, records="data"))
+
+    assert found == [1, 2]
+    assert [asked.headers["authorization"] for asked in server.asked] == ["Bearer t-1"] * 2
 
 
 def test_a_next_url_that_is_none_is_an_error() -> None:
