@@ -877,7 +877,9 @@ class _Call:
 
     def _sent(self, prepared: requests.PreparedRequest) -> requests.Response:
         session, limits = self._client.session, self._client.limits
-        settings = session.merge_environment_settings(prepared.url or "", {}, True, None, None)
+        # requests puts REQUESTS_CA_BUNDLE above what the author has set on the session.
+        named = None if session.verify is True else session.verify
+        settings = session.merge_environment_settings(prepared.url or "", {}, True, named, None)
         timeout = (limits.connect_seconds, limits.read_seconds)
         return session.send(prepared, timeout=timeout, allow_redirects=False, **settings)
 

@@ -47,7 +47,7 @@ from sdk_helpers.http import (
     retry_after_seconds,
 )
 from sdk_helpers.retry import Backoff, RateLimit
-from tests.unit.sdk_helpers.loopback import Asked, Clock, Reply, Server, served
+from tests.unit.sdk_helpers.loopback import Asked, Clock, Reply, Server, served, tls_of_its_own
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
 SECRET = "s3cr3t/+ü"
@@ -782,6 +782,18 @@ def test_certificates_of_the_environment_are_used(monkeypatch: pytest.MonkeyPatc
         ApiClient("https://127.0.0.1:9", backoff=Backoff(attempts=1)).get("x")
 
     assert os.environ["REQUESTS_CA_BUNDLE"]
+
+
+def test_the_certificates_that_the_author_names_win_over_the_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    tls, certificate = tls_of_its_own(tmp_path)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "missing.pem"))
+    with Server(lambda asked: [1], tls=tls) as server:
+        api = client(server)
+        api.session.verify = str(certificate)
+
+        assert api.get_json("x") == [1]
 
 
 # --- Files to the server -----------------------------------------------------------------------------------
