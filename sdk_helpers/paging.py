@@ -28,8 +28,9 @@ When rows come and go at the source between two pages:
     PageNumber  as Offset without overlap               some are skipped and nothing shows it: sort by a
                                                         column in which the rows that go stand last
 
-A page that comes again, a cursor that repeats and a next URL on another host are errors, never the end. A
-page shorter than asked for is not the end either, for servers cap the size: an empty one is.
+A page that comes again, a cursor that repeats, a next URL on another host and pages that stop before the total
+that the server states are errors, never the end. A page shorter than asked for is not the end either, for servers
+cap the size: an empty one is.
 """
 
 import hashlib
@@ -396,8 +397,14 @@ class Offset(_Sized):
         reached = self._start(answer.position) + len(answer.records)
         if self.total is not None:
             total = _number(answer, self.total)
-            if reached >= total or reached <= offset:
+            if reached >= total:
                 return End(f"{reached} of {total} records")
+            if reached <= offset:
+                raise PagingError(
+                    f"the server speaks of {total} records, but gives none after {offset}.\n"
+                    "If it pages only so far, ask for less at a time, such as a month; if its total is a guess, "
+                    "leave out total=."
+                )
         elif self.more is None and reached <= offset:
             return End(f"no records after {offset}")
         ended = self._said_to_end(answer)

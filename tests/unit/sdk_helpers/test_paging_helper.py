@@ -155,6 +155,17 @@ def test_offsets_end_at_the_total() -> None:
     assert (found, pages.stopped_because, len(server.asked)) == ([1, 2, 3, 4], "4 of 4 records", 2)
 
 
+@pytest.mark.parametrize("overlap", [0, 1])
+def test_an_api_that_pages_only_so_far_is_an_error_and_not_the_end(overlap: int) -> None:
+    def answer(asked: Asked) -> Any:
+        start = int(asked.params["offset"])
+        return {"data": rows(1, 2, 3, 4)[start : start + 2], "total": 9}
+
+    by = Offset(size=2, total="total", overlap=overlap, key="id" if overlap else None)
+    with api(answer) as (client, _), pytest.raises(PagingError, match="speaks of 9 records, but gives none after 4"):
+        ids(paginate(client, "orders", by, records="data"))
+
+
 def insert(*new: int) -> Callable[[list[Row]], object]:
     return lambda current: current.__setitem__(slice(0, 0), rows(*new))
 
