@@ -2,19 +2,29 @@
 
 Takes     a name and anything that can be read in bytes
 Gives     the file, stored whole in a folder of the project
-Promises  the file is there before its row is; no name leads out of the folder
+Promises  the file is there before its row is; no name leads out of the folder; a read that hangs is given up
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from pathlib import Path, PurePosixPath
+from queue import Empty, SimpleQueue
 from typing import Protocol, runtime_checkable
 
-from headwater.errors import RowError
+from headwater.errors import ConnectorError, RowError
 
 CHUNK_BYTES = 2 * 1024 * 1024
+# What one read may take, as in fivetran-connector-sdk 2.13.1 (rule A-111).
+READ_SECONDS = 300.0
+
+
+class ReadTimedOut(ConnectorError, TimeoutError):
+    """An author's stream has given nothing for too long."""
 
 
 @runtime_checkable
@@ -52,15 +62,19 @@ class FileUpload:
 
 
 class FileStore:
-    """A folder that holds the files of a destination."""
+    """A folder that holds the files of a destination.
 
-    def __init__(self, folder: Path) -> None:
+    read_seconds  what one read of an author's stream may take
+    """
+
+    def __init__(self, folder: Path, *, read_seconds: float = READ_SECONDS) -> None:
         self._folder = folder
+        self._read_seconds = read_seconds
 
     def store(self, table: str, upload: FileUpload) -> str:
         """Store a file under the table's name, whole or not at all; give its path relative to the folder.
 
-        Errors: RowError for a path that leads out of the folder, or a wrong size; TypeError when a read gives no bytes.
+        Errors: RowError for a path that leads out of the folder, or a wrong size; those of `chunks`.
         """
         parts = PurePosixPath(upload.path).parts
         if upload.path.startswith("/") or ".." in parts or "\\" in upload.path:
@@ -71,7 +85,8 @@ class FileStore:
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = target.with_name(f".{target.name}.{os.getpid()}")
         try:
-            size = _copy(upload.stream, temporary)
+            with closing(chunks(table, upload, read_seconds=self._read_seconds)) as content:
+                size = _copy(content, temporary)
             if upload.expected_bytes is not None and size != upload.expected_bytes:
                 raise RowError(f"{table}: the file {upload.path} has {size} bytes, not {upload.expected_bytes}")
             temporary.replace(target)
@@ -80,30 +95,94 @@ class FileStore:
         return PurePosixPath(table, *parts).as_posix()
 
 
-def chunks(stream: ByteStream) -> Iterator[bytes]:
-    """Read a stream to its end, in chunks of 2 MB, of which the last may be smaller.
+def chunks(table: str, upload: FileUpload, *, read_seconds: float = READ_SECONDS) -> Generator[bytes, None, None]:
+    """Read a file's stream to its end, in chunks of 2 MB, of which the last may be smaller.
 
-    Errors: TypeError when a read gives no bytes.
+    read_seconds  what one read may take
+
+    Errors: ReadTimedOut; TypeError when a read gives no bytes; whatever a read raises.
     """
-    chunk = bytearray()
-    while True:
-        piece = stream.read(CHUNK_BYTES - len(chunk))
+    reader = _Reader(upload.stream)
+    try:
+        while chunk := reader.next_chunk(read_seconds):
+            yield chunk
+    except _Silent:
+        raise ReadTimedOut(
+            f"{table}: the file {upload.path}: one read() of its stream gave nothing for {read_seconds:g} seconds",
+            hint="Give the stream a timeout of its own, such as requests.get(…, timeout=60), and check its source.",
+        ) from None
+    finally:
+        reader.close()
+
+
+class _Silent(Exception):
+    """A read has not returned in time."""
+
+
+class _Reader:
+    """Reads a stream in a thread of its own: whoever waits for a read that never returns can give it up.
+
+    That thread is a daemon, as it may hang for as long as the process lives.
+    """
+
+    def __init__(self, stream: ByteStream) -> None:
+        self._stream = stream
+        self._asked: SimpleQueue[bool] = SimpleQueue()
+        self._given: SimpleQueue[bytes | BaseException] = SimpleQueue()
+        self._reading_since = 0.0
+        threading.Thread(target=self._answer, name="headwater-file", daemon=True).start()
+
+    def next_chunk(self, read_seconds: float) -> bytes:
+        """Give the next chunk, none at the end.
+
+        Errors: _Silent when one read of it takes longer than `read_seconds`; what a read raises.
+        """
+        self._reading_since = time.monotonic()
+        self._asked.put(True)
+        while (left := self._reading_since + read_seconds - time.monotonic()) > 0:
+            try:
+                given = self._given.get(timeout=left)
+            except Empty:
+                continue  # other reads may have come meanwhile
+            if isinstance(given, BaseException):
+                raise given
+            return given
+        raise _Silent
+
+    def close(self) -> None:
+        """Let the thread end, once its read returns."""
+        self._asked.put(False)
+
+    def _answer(self) -> None:
+        content = self._chunks()
+        while self._asked.get():
+            try:
+                self._given.put(next(content, b""))
+            except BaseException as error:  # noqa: BLE001 - the top of a thread: it is raised where the chunk is awaited
+                self._given.put(error)
+
+    def _chunks(self) -> Iterator[bytes]:
+        chunk = bytearray()
+        while piece := self._read(CHUNK_BYTES - len(chunk)):
+            chunk += piece
+            while len(chunk) >= CHUNK_BYTES:  # more, where a stream gives more than what it is asked for
+                yield bytes(chunk[:CHUNK_BYTES])
+                del chunk[:CHUNK_BYTES]
+        if chunk:
+            yield bytes(chunk)
+
+    def _read(self, size: int) -> bytes:
+        self._reading_since = time.monotonic()
+        piece = self._stream.read(size)
         if not isinstance(piece, bytes):
             raise TypeError(f"FileUpload: read() must give bytes, got {type(piece).__name__}")
-        if not piece:
-            break
-        chunk += piece
-        while len(chunk) >= CHUNK_BYTES:  # more, where a stream gives more than what it is asked for
-            yield bytes(chunk[:CHUNK_BYTES])
-            del chunk[:CHUNK_BYTES]
-    if chunk:
-        yield bytes(chunk)
+        return piece
 
 
-def _copy(stream: ByteStream, target: Path) -> int:
+def _copy(content: Iterator[bytes], target: Path) -> int:
     size = 0
     with target.open("wb") as file:
-        for chunk in chunks(stream):
+        for chunk in content:
             size += file.write(chunk)
         file.flush()
         os.fsync(file.fileno())

@@ -244,6 +244,6 @@ def _parts(table: str, schema: str | None, file: FileUpload) -> Iterator[Any]:
         "file_path": file.path,
         "expected_bytes": file.expected_bytes,
     }
-    for chunk in chunks(file.stream):
+    for chunk in chunks(table, file):
         yield message("UnstructuredRecord", **names, chunk_data=chunk, is_last=False)
     yield message("UnstructuredRecord", **names, chunk_data=b"", is_last=True)

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import io
+import threading
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from headwater import Connector
+from headwater import Operations as op
+from headwater.destinations.memory import MemoryDestination
 from headwater.errors import RowError
-from headwater.file_upload import CHUNK_BYTES, FileStore, FileUpload
+from headwater.file_upload import CHUNK_BYTES, FileStore, FileUpload, ReadTimedOut
+from headwater.options import Options
+from headwater.sync import Quiet, Result, Sync
 
 SIZE = "FileUpload: expected_bytes must be a whole number of bytes, not "
 NO_PATH = "FileUpload: path must be a non-empty string"
@@ -159,3 +167,103 @@ def test_a_file_that_is_not_whole_leaves_the_one_before(
 
     assert str(caught.value) == str(error)
     assert stored(folder) == {"orders/a.txt": b"before"}
+
+
+# --- a stream that hangs
+
+
+class Hanging:
+    """A stream that gives its pieces, each after a while, and then hangs until it is let go."""
+
+    def __init__(self, *pieces: bytes, wait_seconds: float = 0.0) -> None:
+        self._pieces = list(pieces)
+        self._wait_seconds = wait_seconds
+        self.let_go = threading.Event()
+
+    def read(self, size: int = -1, /) -> bytes:
+        if not self._pieces:
+            self.let_go.wait(60)
+            return b""
+        time.sleep(self._wait_seconds)
+        return self._pieces.pop(0)
+
+
+@pytest.fixture
+def hanging() -> Iterator[Hanging]:
+    stream = Hanging(b"abc")
+    yield stream
+    stream.let_go.set()
+
+
+HANGS = "orders: the file a.txt: one read() of its stream gave nothing for 0.2 seconds"
+
+
+def test_a111_a_read_that_never_returns_is_given_up_and_leaves_the_file_before(folder: Path, hanging: Hanging) -> None:
+    store = FileStore(folder, read_seconds=0.2)
+    store.store("orders", FileUpload("a.txt", io.BytesIO(b"before")))
+
+    with pytest.raises(ReadTimedOut) as caught:
+        store.store("orders", FileUpload("a.txt", hanging))
+
+    assert isinstance(caught.value, TimeoutError)  # as 2.13.1 raises
+    assert caught.value.message == HANGS
+    assert stored(folder) == {"orders/a.txt": b"before"}
+
+
+def test_a111_the_limit_is_for_one_read_not_for_a_file(folder: Path) -> None:
+    stream = Hanging(b"a", b"b", b"c", b"d", b"", wait_seconds=0.15)
+
+    FileStore(folder, read_seconds=0.5).store("orders", FileUpload("a.txt", stream))
+
+    assert stored(folder) == {"orders/a.txt": b"abcd"}
+
+
+def test_threads_that_read_end_with_their_file(folder: Path, hanging: Hanging) -> None:
+    store = FileStore(folder, read_seconds=0.2)
+    store.store("orders", FileUpload("a.txt", io.BytesIO(b"whole")))
+    with pytest.raises(OSError, match="gone"):
+        store.store("orders", FileUpload("a.txt", Pieces(OSError("gone"))))
+    with pytest.raises(ReadTimedOut):
+        store.store("orders", FileUpload("a.txt", hanging))
+    reading = [thread for thread in threading.enumerate() if thread.name == "headwater-file"]
+    hanging.let_go.set()
+    for thread in reading:
+        thread.join(10)
+
+    assert [thread.daemon for thread in reading] == [True] * len(reading)
+    assert [thread.is_alive() for thread in reading] == [False] * len(reading)
+
+
+def sync(folder: Path, *emitted: tuple[int, Any], caught: list[str]) -> tuple[Result, MemoryDestination]:
+    """Run a sync that emits rows with files into an own folder and goes on after a read that timed out."""
+
+    def update(configuration: dict[str, Any], state: dict[str, Any]) -> None:
+        for id, stream in emitted:
+            try:
+                op.upsert("orders", {"id": id}, file=FileUpload("a.txt", stream) if stream else None)
+            except TimeoutError as error:
+                caught.append(str(error).splitlines()[0])
+
+    schema = [{"table": "orders", "primary_key": ["id"]}]
+    destination = MemoryDestination()
+    destination.open()
+    result = Sync(
+        Connector(update=update, schema=lambda configuration: schema),
+        {},
+        destination,
+        Options(),
+        Quiet(),
+        files=FileStore(folder, read_seconds=0.2),
+    ).run()
+    return result, destination
+
+
+def test_a_sync_goes_on_without_the_row_whose_file_hangs_and_ends(folder: Path, hanging: Hanging) -> None:
+    caught: list[str] = []
+
+    result, destination = sync(folder, (1, None), (2, hanging), (3, io.BytesIO(b"third")), caught=caught)
+
+    assert (result.error, caught) == (None, [HANGS])
+    assert stored(folder) == {"orders/a.txt": b"third"}
+    rows = [(row["id"], row["_fivetran_file_path"]) for row in destination.rows("orders")]
+    assert sorted(rows) == [(1, None), (3, "orders/a.txt")]
