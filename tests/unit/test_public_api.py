@@ -105,6 +105,91 @@ def parameters(callable_: Callable[..., Any]) -> str:
     return str(inspect.Signature(shown))[1:-1]
 
 
+# --- what a connector may import from fivetran_connector_sdk
+
+THERE = "It has ByteStream, ConfigurationForm, Connector, FileUpload, Logging, Operations, Test, form_field."
+
+
+def run_aliased(program: str, folder: Path) -> str:
+    """Run a program in which fivetran_connector_sdk is headwater; give what it prints."""
+    prelude = "import headwater.compat.fivetran as f; f.install()\n"
+    done = subprocess.run(
+        [sys.executable, "-c", prelude + program], cwd=folder,
+        capture_output=True, encoding="utf-8", timeout=60, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout.rstrip()
+
+
+IMPORTS = [
+    # a line of a connector                                               what it prints afterwards: `x`
+    ("from fivetran_connector_sdk import Operations as x",                "Operations"),
+    ("from fivetran_connector_sdk.operations import Operations as x",     "Operations"),
+    ("from fivetran_connector_sdk.logger import Logging as x",            "Logging"),
+    ("from fivetran_connector_sdk.connector import Connector as x",       "Connector"),
+    ("from fivetran_connector_sdk.configuration_form import ConfigurationForm as x", "ConfigurationForm"),
+    ("from fivetran_connector_sdk.form_field import TextField as x",      "TextField"),
+    ("from fivetran_connector_sdk.file_upload import FileUpload as x",    "FileUpload"),
+    ("from fivetran_connector_sdk.test import Test as x",                 "Test"),
+    ("import fivetran_connector_sdk as sdk; x = sdk.operations.Operations", "Operations"),
+    ("import fivetran_connector_sdk as sdk; x = sdk.form_field.ToggleField", "ToggleField"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("line", "name"), IMPORTS, ids=[line for line, _ in IMPORTS])
+def test_a02_what_connectors_import_is_there(line: str, name: str, tmp_path: Path) -> None:
+    assert run_aliased(f"{line}\nprint(x.__name__)", tmp_path) == name
+
+
+def test_a01_a_star_gives_what_it_gives_there_and_the_version_is_that_of_the_interface(tmp_path: Path) -> None:
+    program = """
+before = set(dir())
+from fivetran_connector_sdk import *
+print(sorted(set(dir()) - before - {"before"}))
+import fivetran_connector_sdk as sdk
+print(sdk.__version__, hasattr(sdk, "errors"), hasattr(sdk, "log"))
+"""
+
+    assert run_aliased(program, tmp_path).splitlines() == [
+        "['ByteStream', 'ConfigurationForm', 'FileUpload', 'Logging', 'Operations', 'Test', 'form_field']",
+        "2.13.1 False False",
+    ]
+
+
+NOT_THERE = [
+    # a line of a connector                              the name     what to do
+    ("from fivetran_connector_sdk import sink",          "sink",      THERE),
+    ("import fivetran_connector_sdk.protos",             "protos",    THERE),
+    ("from fivetran_connector_sdk.helpers import x",     "helpers",   THERE),
+    ("from fivetran_connector_sdk import operation",     "operation", f"Did you mean Operations? {THERE}"),
+    ("from fivetran_connector_sdk import op",            "op",        f"Did you mean Operations? {THERE}"),
+    ("from fivetran_connector_sdk import log",           "log",       f"Did you mean Logging? {THERE}"),
+    ("from fivetran_connector_sdk import logging",       "logging",   f"Did you mean Logging? {THERE}"),
+    ("from fivetran_connector_sdk import Conector",      "Conector",  f"Did you mean Connector? {THERE}"),
+    ("from fivetran_connector_sdk import TextField",     "TextField", f"Did you mean form_field? {THERE}"),
+    ("from fivetran_connector_sdk import config",        "config",
+     f"'config' is a module of its own here: write `import config`. {THERE.replace('It', 'fivetran_connector_sdk')}"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("line", "name", "hint"), NOT_THERE, ids=[line for line, *_ in NOT_THERE])
+def test_a_name_that_is_not_there_is_refused_with_those_that_are(
+    line: str, name: str, hint: str, tmp_path: Path
+) -> None:
+    (tmp_path / "config.py").write_text("")
+    program = f"try:\n    {line}\nexcept ImportError as error:\n    print(error)"
+
+    assert run_aliased(program, tmp_path) == f"fivetran_connector_sdk has no {name!r}\n{hint}"
+
+
+def test_an_attribute_that_is_not_there_is_an_attribute_error_that_says_the_same(tmp_path: Path) -> None:
+    program = (
+        "import fivetran_connector_sdk as sdk\ntry:\n    sdk.Table\nexcept AttributeError as error:\n    print(error)"
+    )
+
+    assert run_aliased(program, tmp_path) == f"fivetran_connector_sdk has no 'Table'\n{THERE}"
+
+
 def test_a110_a_byte_stream_is_anything_that_reads_bytes() -> None:
     class Chunks:
         def read(self, size: int = -1, /) -> bytes:
