@@ -15,6 +15,12 @@ NAMES = {
     "ByteStream", "ConfigurationForm", "Connector", "FileUpload", "Logging", "Operations", "Test", "form_field",
 }  # fmt: skip
 
+# Its modules in 2.13.1; `logger` and `helpers` were there before.
+MODULES = {
+    "cli", "configuration_form", "constants", "file_upload", "form_field", "operation_stream", "operations", "plugin",
+    "protos", "schema_processing", "test", "type_coercion",
+}  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class _Call:
@@ -49,6 +55,10 @@ def api_findings(sources: Sources) -> Iterator[Finding]:
             if each.module == SDK and each.name not in (None, "*") and each.name not in NAMES:
                 hint = f"It has {', '.join(sorted(NAMES))}."
                 yield Finding(source.name, each.line, "error", f"Fivetran's SDK has no {each.name}", hint)
+            package, _, module = each.module.partition(".")
+            if package == SDK and module and module.partition(".")[0] not in MODULES:
+                hint = f"Import what it has from the package itself: from {SDK} import {each.name or 'Connector'}."
+                yield Finding(source.name, each.line, "error", f"Fivetran's SDK has no module {each.module}", hint)
         for node in ast.walk(source.tree):
             if isinstance(node, ast.Call):
                 yield from _call_findings(source.name, node, names)

@@ -82,6 +82,9 @@ CALLS = [
     ('log.warn("x")',                                "error: Fivetran's SDK has no log.warn()"),
     ('import headwater',                             "error: it imports headwater, which Fivetran has not"),
     ('from fivetran_connector_sdk import TestResult', "error: Fivetran's SDK has no TestResult"),
+    ('from fivetran_connector_sdk.connector import Connector',
+                                                     ("error: Fivetran's SDK has no module "
+                                                     "fivetran_connector_sdk.connector")),
     ('import sys; sys.exit(1)',                      "warning: sys.exit() ends the whole process"),
     ('import nowhere_to_be_found',                   ("error: nothing that is installed here provides "
                                                      "'nowhere_to_be_found'")),
