@@ -22,7 +22,16 @@ from headwater.outbox import Rows, Truncate
 from headwater.schema import SYSTEM_COLUMNS, Catalog, SourceTable, Table
 from headwater.state import Commit
 from headwater.types.columns import Column, cast
-from headwater.types.names import DOUBLE, LARGEST_EXACT_INTEGER, LONG, STRING, ColumnType, promote
+from headwater.types.names import (
+    BIG_LONG,
+    DOUBLE,
+    LARGEST_EXACT_INTEGER,
+    LONG,
+    STRING,
+    UNTYPED,
+    ColumnType,
+    promote,
+)
 from headwater.types.nul import without_nul
 
 _LONG = ColumnType(LONG)
@@ -61,7 +70,6 @@ class Loader:
         self._tables: dict[tuple[str, str], Table | None] = {}  # None where there is none yet
         self._awaited: list[SourceTable] = []
         self._foretold: dict[tuple[str, str], dict[str, ColumnType]] = {}
-        self._inexact: set[tuple[str, str, str]] = set()  # columns that were given an integer no float equals
 
     def create_declared(self, catalog: Catalog) -> None:
         """Make the tables that `schema()` declares, empty, and add the columns it declares (rule B-46)."""
@@ -72,7 +80,8 @@ class Loader:
     def declare(self, source: SourceTable, columns: Mapping[str, ColumnType]) -> None:
         """Make a table, empty, or give it the columns it lacks.
 
-        A table whose key has no declared type waits for its first row, but not past the first commit.
+        A table whose key has no declared type waits for its first row, but not past the first commit: from then on
+        the key is text until a row comes.
         """
         if self._table(source) is None and not set(source.target.key) <= columns.keys():
             self._awaited.append(source)
@@ -83,8 +92,7 @@ class Loader:
         """Apply row operations of one table."""
         operations = item.operations
         create = operations.kinds is None or UPSERT in operations.kinds
-        kinds = {name: column.kind for name, column in operations.columns.items()}
-        self._note_inexact(item.source.target, operations.columns)
+        kinds = {name: _given_kind(column) for name, column in operations.columns.items()}
         table = self._fit(item.source, kinds, create=create)
         if table is None:
             return
@@ -117,7 +125,6 @@ class Loader:
             self._fit(source, dict(source.target.columns), create=True)
         self._awaited = []
         self._foretold = {}
-        self._inexact = set()
         return self._destination.commit(state)
 
     def _end_rows(self, table: Table, before: datetime | None = None) -> None:
@@ -190,35 +197,20 @@ class Loader:
         foretold = self._foretold.setdefault((target.schema, target.name), {})
         for name, kind in kinds.items():
             if kind is not None:
-                foretold[name] = self._promoted(target, name, foretold.get(name, kind), kind)
+                foretold[name] = promote(foretold.get(name, kind), kind)
         return foretold
-
-    def _note_inexact(self, target: Table, columns: Mapping[str, Column]) -> None:
-        """Keep until the commit which columns were given an integer that no float equals.
-
-        A later row may have overwritten it when a float comes: whether they share a batch is chance, and the type
-        must not depend on it.
-        """
-        for name, column in columns.items():
-            if column.kind == _LONG:
-                ends = pc.min_max(column.array).as_py()
-                if ends["min"] is not None and max(-ends["min"], ends["max"]) > LARGEST_EXACT_INTEGER:
-                    self._inexact.add((target.schema, target.name, name))
-
-    def _promoted(self, target: Table, name: str, known: ColumnType, kind: ColumnType) -> ColumnType:
-        wider = promote(known, kind)
-        loses = wider.name == DOUBLE and (target.schema, target.name, name) in self._inexact
-        return ColumnType(STRING) if loses else wider
 
     def _alter(self, table: Table, *, add: dict[str, ColumnType], retype: dict[str, ColumnType]) -> None:
         self._destination.alter_table(table, add=add, retype=retype)
+        seen = add or any(str(kind) != str(table.columns[name]) for name, kind in retype.items())
         table.columns = {**table.columns, **retype, **add}
-        self._changed(table)
+        if seen:
+            self._changed(table)
 
     def _create(self, source: SourceTable, kinds: dict[str, ColumnType]) -> Table:
         target = source.target
         columns = {name: promote(target.columns.get(name, kind), kind) for name, kind in kinds.items()}
-        columns = {**target.columns, **columns}
+        columns = {**dict.fromkeys(target.key, UNTYPED), **target.columns, **columns}
         names = sorted(columns, key=lambda name: (name not in target.key, name in SYSTEM_COLUMNS[target.mode]))
         table = Table(target.schema, target.name, target.key, {name: columns[name] for name in names}, target.mode)
         self._require_distinct(Table(target.schema, target.name, target.key, {}, target.mode), columns)
@@ -228,7 +220,8 @@ class Loader:
         return table
 
     def _widened(self, table: Table, name: str, kind: ColumnType) -> ColumnType:
-        wider = self._promoted(table, name, table.columns[name], kind)
+        wider = promote(table.columns[name], kind)
+        # A column that another program filled does not say what it has been given.
         loses = wider.name == DOUBLE and not self._destination.holds(table, name, wider)
         return ColumnType(STRING) if loses else wider
 
@@ -268,6 +261,15 @@ class Loader:
         if without is not array:
             self._warn(f"{table.name}.{name}: U+0000 was removed, which this destination cannot hold in text")
         return without
+
+
+def _given_kind(column: Column) -> ColumnType | None:
+    """Give a column's type; for integers that no float equals, the one that never becomes DOUBLE."""
+    if column.kind == _LONG:
+        ends = pc.min_max(column.array).as_py()
+        if ends["min"] is not None and max(-ends["min"], ends["max"]) > LARGEST_EXACT_INTEGER:
+            return BIG_LONG
+    return column.kind
 
 
 def _whole_milliseconds(time: datetime) -> datetime:

@@ -71,7 +71,9 @@ class Destination(Protocol):
     def alter_table(self, table: Table, *, add: Mapping[str, ColumnType], retype: Mapping[str, ColumnType]) -> None:
         """Add columns, NULL in the rows there are, and widen columns, keeping what their values mean.
 
-        table  as it was before; `retype` gives only types that `promote` gave for the column
+        table  as it was before; `retype` gives only types that `promote` gave for the column. Two may be stored
+               alike: `describe_table` gives the newer one from then on, with all its fields. An `UNTYPED` column has
+               no value yet, and may become anything.
         """
 
     def holds(self, table: Table, column: str, kind: ColumnType) -> bool:

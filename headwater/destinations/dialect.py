@@ -58,7 +58,12 @@ class Dialect:
 
 def columns_text(table: Table) -> str:
     """Write the columns of a table as `_headwater.tables` keeps them: SQL alone does not tell JSON from text."""
-    return json.dumps({name: [kind.name, kind.precision, kind.scale] for name, kind in table.columns.items()})
+    return json.dumps(
+        {
+            name: [kind.name, kind.precision, kind.scale, *([kind.held] if kind.held else [])]
+            for name, kind in table.columns.items()
+        }
+    )
 
 
 def columns_from(text: str) -> dict[str, ColumnType]:

@@ -259,6 +259,8 @@ class DuckDB:
         if retype.keys() & set(table.primary_key):
             self._highest.forget(table)
         for name, kind in retype.items():
+            if sql_type(kind) == sql_type(table.columns[name]):
+                continue
             converted = DUCKDB.converted(quote(name), table.columns[name], kind)
             self._retype(table_name(table), quote(name), converted, sql_type(kind))
         self._record(Table(table.schema, table.name, table.key, {**table.columns, **retype, **add}, table.mode))

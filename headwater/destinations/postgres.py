@@ -344,6 +344,8 @@ class Postgres:
         grown = Table(table.schema, table.name, table.key, {**table.columns, **retype, **add}, table.mode)
         actions = [f"ADD COLUMN {_column(name, kind)}" for name, kind in add.items()]
         for name, kind in retype.items():
+            if sql_type(kind) == sql_type(table.columns[name]):
+                continue
             using = POSTGRES.converted(quote(name), table.columns[name], kind)
             actions.append(f"ALTER COLUMN {quote(name)} TYPE {sql_type(kind)} USING {using}")
         if not set(table.primary_key) <= table.columns.keys() and set(table.primary_key) <= grown.columns.keys():

@@ -45,6 +45,7 @@ from headwater.errors import Busy, DestinationError, Fenced
 from headwater.schema import ACTIVE, DELETED, END, MODES, START, SYNCED, SYSTEM_COLUMNS, Mode, Table
 from headwater.types.columns import arrow_type
 from headwater.types.names import (
+    BIG_LONG,
     BINARY,
     BOOLEAN,
     DECIMAL,
@@ -58,6 +59,7 @@ from headwater.types.names import (
     NAIVE_DATETIME,
     SHORT,
     STRING,
+    UNTYPED,
     UTC_DATETIME,
     XML,
     ColumnType,
@@ -451,6 +453,43 @@ class DestinationContract:
             destination.commit("{}")
 
         assert values(driver, wide) == shown([{"id": "1", "a": 10}, {"id": "2", "a": 20}, {"id": "x", "a": 3}])
+
+    def test_a_type_that_is_stored_as_before_is_described_as_what_it_is_now(self, driver: Driver) -> None:
+        table = made("orders", {"id": ColumnType(LONG), "a": ColumnType(LONG)})
+        retype = {"id": BIG_LONG, "a": BIG_LONG}
+        marked = replace(table, columns=table.columns | retype)
+        with opened(driver) as destination:
+            destination.create_table(table)
+            destination.write(table, batch(table, rows=[{"id": 1, "a": 1}]))
+            destination.alter_table(table, add={}, retype=retype)
+            destination.write(marked, batch(marked, rows=[{"id": 2, "a": 2}]))
+            destination.commit("{}")
+        with opened(driver) as destination:
+            described = destination.describe_table("tester", "orders")
+
+        assert described == marked
+        assert values(driver, marked) == shown([{"id": 1, "a": 1}, {"id": 2, "a": 2}])
+
+    @pytest.mark.parametrize("kind", KINDS, ids=str)
+    def test_a_key_without_type_is_text_until_a_row_comes(self, driver: Driver, kind: ColumnType) -> None:
+        empty = made("orders", {"id": UNTYPED, "line": UNTYPED}, key=("id", "line"))
+        typed = replace(empty, columns=empty.columns | {"id": kind, "line": ColumnType(LONG)})
+        row = {"id": EDGES[kind][0], "line": 1}
+        with opened(driver) as destination:
+            destination.create_table(empty)
+            destination.commit("{}")
+        rows = driver.rows(empty)
+        with opened(driver) as destination:
+            described = destination.describe_table("tester", "orders")
+            destination.alter_table(empty, add={}, retype={"id": kind, "line": ColumnType(LONG)})
+            destination.write(typed, batch(typed, rows=[row, {**row, "line": 2}]))
+            destination.write(typed, batch(typed, rows=[row]))
+            destination.commit("{}")
+            typed_then = destination.describe_table("tester", "orders")
+
+        assert (described, rows) == (empty, [])
+        assert typed_then == typed
+        assert values(driver, typed) == shown([row, {**row, "line": 2}])
 
     @pytest.mark.parametrize(
         ("value", "kind",     "target",  "held"),

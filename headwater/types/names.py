@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 SHORT = "SHORT"
 INT = "INT"
@@ -33,11 +34,13 @@ class ColumnType:
     """One column's type: a name of `TYPE_NAMES`, and for DECIMAL its digits.
 
     precision  digits in all, 1 to 38; scale  digits after the point, 0 to 37 (rule B-40)
+    held       what decides over the next type although it is stored alike, see `UNTYPED` and `BIG_LONG`
     """
 
     name: str
     precision: int = 0
     scale: int = 0
+    held: Literal["", "nothing", "big"] = ""
 
     def __str__(self) -> str:
         return f"DECIMAL({self.precision},{self.scale})" if self.name == DECIMAL else self.name
@@ -55,12 +58,17 @@ FLOATS = (FLOAT, DOUBLE)
 # From here to its negative every integer has a float of its own; beyond, Arrow counts none as exact.
 LARGEST_EXACT_INTEGER = 2**53
 
+# Text until the first value comes, and then whatever that value is.
+UNTYPED = ColumnType(STRING, held="nothing")
+# A LONG that has been given an integer beyond LARGEST_EXACT_INTEGER, whether it still holds it or not.
+BIG_LONG = ColumnType(LONG, held="big")
+
 
 def promote(one: ColumnType, other: ColumnType) -> ColumnType:
     """Choose the narrowest type that holds the values of both without loss.
 
-    LONG and DOUBLE give DOUBLE, although a DOUBLE holds integers exactly only up to 2**53: whoever
-    converts a column checks its values and takes STRING where one would change.
+    It does not matter in which order, or in which groups, several types are promoted: what a column becomes depends
+    only on what it has been given.
 
     Source: rule B-43.
 
@@ -68,16 +76,20 @@ def promote(one: ColumnType, other: ColumnType) -> ColumnType:
     'DECIMAL(12,2)'
     >>> str(promote(ColumnType("BOOLEAN"), ColumnType("DOUBLE")))
     'STRING'
+    >>> str(promote(ColumnType("LONG"), ColumnType("DOUBLE"))), str(promote(BIG_LONG, ColumnType("DOUBLE")))
+    ('DOUBLE', 'STRING')
     """
-    if one == other:
+    if one == other or other == UNTYPED:
         return one
+    if one == UNTYPED:
+        return other
     names = {one.name, other.name}
     if names <= set(INTEGERS):
-        return max(one, other, key=lambda kind: INTEGER_DIGITS[kind.name])
+        return max(one, other, key=lambda kind: (INTEGER_DIGITS[kind.name], kind.held))
     if names <= {*INTEGERS, DECIMAL}:
         return _promote_exact(one, other)
     if names <= {*INTEGERS, *FLOATS}:
-        return ColumnType(DOUBLE)
+        return ColumnType(STRING if BIG_LONG in (one, other) else DOUBLE)
     if names == {NAIVE_DATE, NAIVE_DATETIME}:
         return ColumnType(NAIVE_DATETIME)
     return ColumnType(STRING)

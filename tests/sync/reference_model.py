@@ -16,12 +16,14 @@ from headwater.naming import column_name
 from headwater.row_id import row_ids
 from headwater.types.columns import canonical_value, integer_type, type_of
 from headwater.types.names import (
+    BIG_LONG,
     BOOLEAN,
     DECIMAL,
     DOUBLE,
     FLOAT,
     INTEGERS,
     LARGEST_EXACT_INTEGER,
+    LONG,
     NAIVE_DATETIME,
     STRING,
     ColumnType,
@@ -56,24 +58,19 @@ class Table:
         if not self.key and "_fivetran_id" not in row:
             (row_id,) = row_ids({name: [value] for name, value in named.items()}, self.declared, length=1)
             row["_fivetran_id"] = (ColumnType(STRING), row_id)
-        for name, (kind, value) in row.items():
+        for name, (kind, _) in row.items():
             if kind is not None:
-                self.widen(name, kind, value)
+                self.widen(name, kind)
         taken: Row = {name: kind and converted(value, kind, self.columns[name]) for name, (kind, value) in row.items()}
         for name in self.key:
             if type(taken.get(name)) is float:
                 taken[name] += 0.0  # -0.0 and 0.0 are one key
         return taken
 
-    def widen(self, name: str, kind: ColumnType, value: Any = None) -> None:
+    def widen(self, name: str, kind: ColumnType) -> None:
         old = self.columns.get(name, kind)
-        new = promote(old, kind)
-        rows = [*self.rows.values(), *self.past]
-        numbers = [value, *(row.get(name) for row in rows)]
-        if new.name == DOUBLE and any(type(v) is int and abs(v) > LARGEST_EXACT_INTEGER for v in numbers):
-            new = ColumnType(STRING)
-        self.columns[name] = new
-        for row in rows:
+        new = self.columns[name] = promote(old, kind)
+        for row in [*self.rows.values(), *self.past]:
             if name in row:
                 row[name] = converted(row[name], old, new)
         self.rows = {self.key_of(row): row for row in self.rows.values()}
@@ -153,7 +150,8 @@ class ReferenceModel:
 def _visible(table: Table) -> tuple[dict[str, ColumnType], list[Row]]:
     own = {} if table.key else {"_fivetran_id": ColumnType(STRING)}
     system = dict.fromkeys(SYSTEM_VALUES[table.mode], ColumnType(BOOLEAN))
-    columns = {**own, **table.columns, **system}
+    key = dict.fromkeys(table.key, ColumnType(STRING))  # text until a value of a key without declared type comes
+    columns = {**own, **key, **table.columns, **system}
     return columns, [{name: row.get(name) for name in columns} for row in [*table.rows.values(), *table.past]]
 
 
@@ -166,7 +164,9 @@ def typed(value: Any, declared: ColumnType | None) -> tuple[ColumnType | None, A
     wider = kind
     if kind.name in INTEGERS:
         wider = promote(kind, integer_type(value, value))
-    elif kind.name == FLOAT and abs(value) != float("inf") == abs(rounded_to_32_bits(value)):
+    if wider.name == LONG and abs(value) > LARGEST_EXACT_INTEGER:
+        wider = BIG_LONG
+    if kind.name == FLOAT and abs(value) != float("inf") == abs(rounded_to_32_bits(value)):
         wider = ColumnType(DOUBLE)
     elif kind.name == FLOAT:
         value = rounded_to_32_bits(value)

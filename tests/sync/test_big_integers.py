@@ -1,4 +1,4 @@
-"""An integer that no float equals keeps its column from becoming DOUBLE, wherever chunks begin and end."""
+"""A column that was ever given an integer no float equals does not become DOUBLE, wherever chunks and syncs end."""
 
 from __future__ import annotations
 
@@ -53,8 +53,12 @@ CHECKPOINT: Call = ("checkpoint", {})
         ([upsert(1, BIG), upsert(2, 0.5)],                             STRING, [str(BIG), "0.5"]),
         ([upsert(1, BIG - 1), upsert(1, 5), upsert(2, 0.5)],           DOUBLE, [5.0, 0.5]),
         ([upsert(1, BIG), upsert(1, 5), upsert(2, 6)],                 LONG,   [5, 6]),
-        ([upsert(1, BIG), upsert(1, 5), CHECKPOINT, upsert(2, 0.5)],   DOUBLE, [5.0, 0.5]),
+        ([upsert(1, BIG), upsert(1, 5), CHECKPOINT, upsert(2, 0.5)],   STRING, ["5", "0.5"]),
         ([upsert(1, BIG), CHECKPOINT, upsert(2, 0.5)],                 STRING, [str(BIG), "0.5"]),
+        ([upsert(1, BIG), CHECKPOINT, upsert(1, 5), upsert(2, 0.5)],   STRING, ["5", "0.5"]),
+        ([upsert(1, 0.5), CHECKPOINT, upsert(1, BIG), upsert(1, 5)],   STRING, ["5"]),
+        ([upsert(1, 5), CHECKPOINT, upsert(1, BIG), upsert(1, 6), CHECKPOINT, upsert(2, 0.5)], STRING, ["6", "0.5"]),
+        ([upsert(1, 5), CHECKPOINT, upsert(1, 6), upsert(2, 0.5)],     DOUBLE, [6.0, 0.5]),
     ],
 )  # fmt: skip
 def test_the_type_of_a_column_does_not_depend_on_where_chunks_end(
@@ -66,3 +70,19 @@ def test_the_type_of_a_column_does_not_depend_on_where_chunks_end(
     assert done.result.error is None
     assert done.table("t").columns["v"].name == kind
     assert [row["v"] for row in done.rows("t")] == values
+
+
+def test_the_next_sync_knows_what_a_column_was_given() -> None:
+    first = run(upsert(1, BIG), upsert(1, 5))
+    kind = first.table("t").columns["v"]
+    second = run(upsert(2, 0.5), after=first)
+
+    assert str(kind) == LONG
+    assert [row["v"] for row in second.rows("t")] == ["5", "0.5"]
+
+
+def test_to_remember_an_integer_is_no_change_of_the_schema() -> None:
+    first = run(upsert(1, 5))
+    second = run(upsert(2, BIG), after=first)
+
+    assert (first.result.progress.schema_changes, second.result.progress.schema_changes) == (1, 0)
