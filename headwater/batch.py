@@ -195,7 +195,7 @@ class Typist:
         try:
             deleted = convert(said, ColumnType(BOOLEAN), types_among(said)).array.to_pylist()
         except ValueRefused as error:
-            raise self._row_error(DELETED, error, chunk.row(error.position)) from error
+            raise self.row_error(DELETED, error, chunk.row(error.position)) from error
         if not any(deleted):
             return chunk
         entries: list[tuple[int, Mapping[str, Any]]] = []
@@ -237,7 +237,7 @@ class Typist:
         try:
             column = convert(values, declared, kinds, strict=self._strict)
         except ValueRefused as error:
-            raise self._row_error(name, error, chunk.row(error.position)) from error
+            raise self.row_error(name, error, chunk.row(error.position)) from error
         return _hashed(column) if hashed else column
 
     def _remark(self, name: str, declared: ColumnType | None, values: list[Any], kinds: set[type]) -> None:
@@ -253,7 +253,8 @@ class Typist:
             if remark:
                 self._warn(f"{self.source}.{name}: {remark}")
 
-    def _row_error(self, name: str, error: ValueRefused, row: Mapping[str, Any]) -> RowError:
+    def row_error(self, name: str, error: ValueRefused, row: Mapping[str, Any]) -> RowError:
+        """Give the error of a row of which one column's value was refused."""
         declared = self.source.declared.get(name)
         fits = f" does not fit {declared}:" if declared and declared.name != "DECIMAL" else ""
         return RowError(f"{self.source}.{name}: {_short(error.value)}{fits} {error}", hint=f"in the row {_short(row)}")

@@ -15,7 +15,7 @@ from typing import Any
 
 from headwater.batch import UPSERT, Chunk, Typist
 from headwater.schema import SourceTable
-from headwater.snapshot import StrictCoercion, may_change, snapshot
+from headwater.snapshot import ContainerRefused, StrictCoercion, may_change, snapshot
 
 # A chunk of this many rows still fits the processor's cache while it is converted.
 CHUNK_ROWS = 20_480
@@ -98,7 +98,10 @@ class Buffer:
         self.snapshots = True
         if self.layout is not None:
             self.layout.snapshots = True
-        return snapshot(row, self.source.declared_type)
+        try:
+            return snapshot(row, self.source.declared_type)
+        except ContainerRefused as error:
+            raise self.typist.row_error(self.source.name_of(error.raw), error, row) from error
 
     def take(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """Take a row as it is now, its column names checked."""

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from headwater.types import coerce, infer
+from headwater.types.columns import ValueRefused
 from headwater.types.json_text import JsonText
 from headwater.types.names import JSON, ColumnType
 
@@ -23,14 +24,29 @@ def may_change(value: object) -> bool:
     return type(value) not in _UNCHANGING and isinstance(value, dict | list | set | tuple | bytearray | memoryview)
 
 
+class ContainerRefused(ValueRefused):
+    """A container does not fit its column, which has this raw name."""
+
+    def __init__(self, raw: str, value: object, message: str) -> None:
+        super().__init__(0, value, message)
+        self.raw = raw
+
+
 def snapshot(row: Mapping[str, Any], declared: Callable[[str], ColumnType | None]) -> dict[str, Any]:
     """Copy a row, its containers turned into what their columns store.
 
     declared  gives the declared type of a raw column name
 
-    Errors: TypeError or ValueError when a container does not fit its column (rules A-73, A-86).
+    Errors: ContainerRefused (rules A-73, A-86).
     """
-    return {raw: _taken(value, declared(raw)) if may_change(value) else value for raw, value in row.items()}
+    taken = dict(row)
+    for raw, value in row.items():
+        if may_change(value):
+            try:
+                taken[raw] = _taken(value, declared(raw))
+            except (TypeError, ValueError) as error:
+                raise ContainerRefused(raw, value, str(error)) from error
+    return taken
 
 
 def _taken(value: object, declared: ColumnType | None) -> object:

@@ -44,6 +44,20 @@ class SyncFailed(HeadwaterError):
         self.trace = trace
 
 
+class RowNotStored(RowError):
+    """A row could not be stored, its error was caught, and the connector went on."""
+
+    def __init__(self, error: Exception) -> None:
+        message = error.message if isinstance(error, HeadwaterError) else f"{type(error).__name__}: {error}"
+        hint = f"{error.hint}\n" if isinstance(error, HeadwaterError) and error.hint else ""
+        super().__init__(
+            message,
+            hint=f"{hint}The connector caught this error and went on, but the sync fails rather than lose the row: "
+            "mend or leave out what does not fit before op.upsert.",
+        )
+        self.__cause__ = error
+
+
 class Stream:
     """Where operations go while a sync runs."""
 
@@ -99,6 +113,8 @@ class Stream:
             if len(layout.cells) >= layout.pause:
                 with self._lock:
                     self._look(layout.buffer)
+
+    upsert.__qualname__ = "Operations.upsert"  # the name that Python puts into its error for wrong arguments
 
     def update(self, table: str, data: Any, schema: str | None = None, file: FileUpload | None = None) -> None:
         with self._lock:
@@ -222,6 +238,8 @@ class Stream:
     # --- behind the operations
 
     def _require_open(self) -> None:
+        if isinstance(self._failure, RowNotStored):
+            raise self._failure.with_traceback(None)  # of this call, not of those before it
         if self._failure is not None:
             raise self._failure
         if not self._open:
@@ -285,7 +303,8 @@ class Stream:
             try:
                 operations = buffer.typist.operations(chunk)
             except (ConnectorError, TypeError, ValueError) as error:
-                self.stop(error)
+                # It may be another row's call that raises now: whoever catches it has not skipped the row.
+                self.stop(RowNotStored(error))
                 raise
             self._hand_over(buffer, operations)
 
@@ -296,12 +315,19 @@ class Stream:
     def _upsert_frame(self, buffer: Buffer, data: Any) -> None:
         self._flush(buffer)
         table = arrow_table(data)
+        if not buffer.source.dropped:
+            for start in range(0, table.num_rows, FRAME_ROWS):
+                self._upsert_piece(buffer, table.slice(start, FRAME_ROWS), first=start == 0)
         self.calls["upserts"] += table.num_rows
-        if buffer.source.dropped:
-            return
-        for start in range(0, table.num_rows, FRAME_ROWS):
-            operations = buffer.typist.operations_from_arrow(table.slice(start, FRAME_ROWS))
-            self._hand_over(buffer, operations)
+
+    def _upsert_piece(self, buffer: Buffer, piece: Any, *, first: bool) -> None:
+        try:
+            operations = buffer.typist.operations_from_arrow(piece)
+        except (ConnectorError, TypeError, ValueError) as error:
+            if not first:  # part of the table is on its way already
+                self.stop(RowNotStored(error))
+            raise
+        self._hand_over(buffer, operations)
 
     def _count(self, chunk: Chunk) -> None:
         kinds = [kind for kind, _ in chunk.entries]

@@ -33,7 +33,10 @@ def explained(error: BaseException) -> Failure:
     if isinstance(error, HeadwaterError):
         # op.error() may carry a traceback of the author's own making.
         given = getattr(error, "trace", None)
-        return Failure(error.message, error.hint, given or author_traceback(error))
+        trace = author_traceback(error)
+        if trace is None and error.__cause__ is not None:  # what the author caught, at the time
+            trace = author_traceback(error.__cause__)
+        return Failure(error.message, error.hint, given or trace)
     trace = author_traceback(error)
     if isinstance(error, SystemExit):
         hint = "To end a sync early, return from update(); to fail it, raise an exception or call op.error()."

@@ -101,6 +101,33 @@ def test_an_operation_that_cannot_be_stored_points_at_the_authors_call(project: 
     assert outcome.code == 1
 
 
+SKIPPING = """
+for id in ("1", "two", "3"):
+    try:
+        op.upsert("orders", {"id": id})
+        op.checkpoint({})
+    except Exception:
+        pass
+"""
+
+
+def test_a_row_whose_error_was_caught_points_at_the_call_that_raised_it(project: CliProject) -> None:
+    outcome = project.connector(SKIPPING).debug()
+
+    assert outcome.ending.startswith(
+        "<time> SEVERE   connector Traceback (most recent call last):\n"
+        '         File "<project>/connector.py", line 11, in update\n'
+        "           op.checkpoint({})\n"
+    )
+    assert outcome.ending.endswith(
+        "SYNC FAILED: orders.id: 'two' does not fit LONG: expected an integer, or a number or text without a fraction, "
+        "like 42.0 or '42'\n"
+        '  in the row {"id": "two"}\n'
+        "  The connector caught this error and went on, but the sync fails rather than lose the row: "
+        "mend or leave out what does not fit before op.upsert.\n" + ONE_KEPT + REPORT
+    )
+
+
 def test_debug_shows_the_frames_of_headwater_too(project: CliProject) -> None:
     outcome = project.connector('op.update("orders", {"name": "x"})').debug("--debug")
 
