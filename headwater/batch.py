@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 from headwater.errors import RowError
 from headwater.row_id import row_ids
 from headwater.schema import DELETED, ROW_ID, SYNCED, SourceTable, Table
+from headwater.snapshot import can_change
 from headwater.types import coerce
 from headwater.types.arrow import column_from_arrow
 from headwater.types.columns import Column, ValueRefused, arrow_type, convert, convert_plainly, types_among
@@ -115,13 +116,17 @@ class TypedOperations:
 
 
 class Typist:
-    """Turns the chunks of one table into typed operations, and tells once per column what differs on Fivetran."""
+    """Turns the chunks of one table into typed operations, and tells once per column what differs on Fivetran.
+
+    met_late  a value came that its author may have changed meanwhile, in a row nobody looked at
+    """
 
     def __init__(self, source: SourceTable, *, strict: bool, warn: Callable[[str], None], remarks: bool = True) -> None:
         self.source = source
         self._strict = strict
         self._warn = warn
         self._remarks = remarks and not strict
+        self.met_late = False
         self._seen: dict[str, set[type]] = {}
         self._plain: dict[str, bool] = {}
 
@@ -232,6 +237,7 @@ class Typist:
         kinds = types_among(values)
         seen = self._seen.setdefault(name, set())
         if not kinds <= seen:
+            self._notice_late(name, kinds - seen)
             self._remark(name, declared, values, kinds - seen)
             seen |= kinds
         try:
@@ -239,6 +245,14 @@ class Typist:
         except ValueRefused as error:
             raise self.row_error(name, error, chunk.row(error.position)) from error
         return _hashed(column) if hashed else column
+
+    def _notice_late(self, name: str, kinds: set[type]) -> None:
+        for kind in filter(can_change, kinds):
+            self.met_late = True
+            self._warn(
+                f"{self.source}.{name}: a {kind.__name__} came after rows without one: if it was filled again since, "
+                "what it held then is stored; pass a copy, such as bytes(value)"
+            )
 
     def _remark(self, name: str, declared: ColumnType | None, values: list[Any], kinds: set[type]) -> None:
         """Say once per column and Python type what Fivetran's own SDK would do with a value like this."""

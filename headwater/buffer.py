@@ -16,6 +16,7 @@ from typing import Any
 from headwater.batch import UPSERT, Chunk, Typist
 from headwater.schema import SourceTable
 from headwater.snapshot import ContainerRefused, StrictCoercion, may_change, snapshot
+from headwater.types.names import BINARY
 
 # A chunk of this many rows still fits the processor's cache while it is converted.
 CHUNK_ROWS = 20_480
@@ -34,18 +35,21 @@ class Layout:
     list, and `keys` never changes.
 
     width      how many columns; -1 while upserts must not come here, because other operations wait behind
-    values_of  gives a row's values in the order of `keys`; KeyError when it has other columns
+    values_of  gives a row's values in the order of `keys`; KeyError when it has other columns, or a bytearray
+               among its bytes, which the garbage collector does not track
+    all_values_of  the same, whatever the values are
     pause      the number of cells at which to look at the size
     snapshots  some row held what its author may change: from then on every row is looked at
     """
 
-    __slots__ = ("buffer", "cells", "extend", "keys", "pause", "snapshots", "values_of", "width")
+    __slots__ = ("all_values_of", "buffer", "cells", "extend", "keys", "pause", "snapshots", "values_of", "width")
 
-    def __init__(self, buffer: Buffer, keys: tuple[str, ...]) -> None:
+    def __init__(self, buffer: Buffer, keys: tuple[str, ...], binary: list[int]) -> None:
         self.buffer = buffer
         self.keys = keys
         self.width = len(keys)
-        self.values_of = _values_of(keys)
+        self.all_values_of = _values_of(keys)
+        self.values_of = _values_with_bytes(self.all_values_of, binary) if binary else self.all_values_of
         self.cells: list[Any] = []
         self.extend = self.cells.extend
         self.pause = 0
@@ -61,9 +65,26 @@ class Layout:
         return taken
 
 
-def _values_of(keys: tuple[str, ...]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
+_ValuesOf = Callable[[Mapping[str, Any]], tuple[Any, ...]]
+
+
+def _values_of(keys: tuple[str, ...]) -> _ValuesOf:
     (only, *others) = keys
     return itemgetter(*keys) if others else lambda row: (row[only],)
+
+
+def _values_with_bytes(values_of: _ValuesOf, positions: list[int]) -> _ValuesOf:
+    """Give a row's values when those at `positions` are bytes or NULL; else KeyError."""
+
+    def checked(row: Mapping[str, Any]) -> tuple[Any, ...]:
+        values = values_of(row)
+        for position in positions:
+            value = values[position]
+            if type(value) is not bytes and value is not None:
+                raise KeyError
+        return values
+
+    return checked
 
 
 class Buffer:
@@ -95,13 +116,19 @@ class Buffer:
 
     def snapshot(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """Take a row that holds something its author may still change."""
-        self.snapshots = True
-        if self.layout is not None:
-            self.layout.snapshots = True
+        if not self.snapshots:
+            self.look_at_every_row()
         try:
             return snapshot(row, self.source.declared_type)
         except ContainerRefused as error:
             raise self.typist.row_error(self.source.name_of(error.raw), error, row) from error
+
+    def look_at_every_row(self) -> None:
+        """From now on, look in every row for what its author may still change."""
+        self.snapshots = True
+        for layout in self._layouts:
+            layout.snapshots = True
+            layout.values_of = layout.all_values_of
 
     def take(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """Take a row as it is now, its column names checked."""
@@ -114,11 +141,11 @@ class Buffer:
     def upsert(self, row: dict[str, Any]) -> bool:
         """Append a row that `take` gave; say whether it is time to look at the size."""
         if self.layout is None and row and not self._entries and self.coercion is None:
-            self._open_layout(tuple(row))
+            self._open_layout(row)
         layout = self.layout
         if layout is None or len(row) != layout.width or row.keys() != set(layout.keys):
             return self.append(UPSERT, row)
-        layout.extend(layout.values_of(row))
+        layout.extend(layout.all_values_of(row))
         return len(layout.cells) >= layout.pause
 
     def append(self, operation: int, row: dict[str, Any]) -> bool:
@@ -170,15 +197,22 @@ class Buffer:
         self.layout.width = len(self.layout.keys)
         upserts = [row for kind, row in entries if kind == UPSERT and row]
         if len(upserts) > leading and len(self._layouts) < MAX_LAYOUTS:
-            self._open_layout(tuple(upserts[-1]))
+            self._open_layout(upserts[-1])
 
-    def _open_layout(self, keys: tuple[str, ...]) -> None:
-        """Open a layout, unless two of the columns are one in the destination: there the order within a row counts."""
+    def _open_layout(self, row: Mapping[str, Any]) -> None:
+        """Open a layout for rows like this one.
+
+        Not when two of the columns are one in the destination: there the order within a row counts.
+        """
+        keys = tuple(row)
         if len(set(map(self.source.name_of, keys))) < len(keys):
             return
         if self.layout is not None:
             self.layout.width = -1
-        self.layout = Layout(self, keys)
+        declared = map(self.source.declared_type, keys)
+        kinds = zip(declared, row.values(), strict=True)
+        binary = [i for i, (kind, value) in enumerate(kinds) if type(value) is bytes or (kind and kind.name == BINARY)]
+        self.layout = Layout(self, keys, [] if self.snapshots else binary)
         self._layouts.append(self.layout)
 
     def close(self) -> None:

@@ -21,7 +21,14 @@ _UNCHANGING = frozenset(
 
 
 def may_change(value: object) -> bool:
-    return type(value) not in _UNCHANGING and isinstance(value, dict | list | set | tuple | bytearray | memoryview)
+    return type(value) not in _UNCHANGING and can_change(type(value))
+
+
+def can_change(kind: type) -> bool:
+    """Say whether values of a type are containers: what has no hash, as a numpy array, is one as well."""
+    return getattr(kind, "__hash__", None) is None or issubclass(
+        kind, dict | list | set | tuple | bytearray | memoryview
+    )
 
 
 class ContainerRefused(ValueRefused):

@@ -306,6 +306,8 @@ class Stream:
                 # It may be another row's call that raises now: whoever catches it has not skipped the row.
                 self.stop(RowNotStored(error))
                 raise
+            if buffer.typist.met_late:
+                buffer.look_at_every_row()
             self._hand_over(buffer, operations)
 
     def _hand_over(self, buffer: Buffer, operations: TypedOperations) -> None:

@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
@@ -126,6 +127,60 @@ def test_a_buffer_may_be_filled_again() -> None:
     schema = [{"table": "orders", "primary_key": ["id"], "columns": {"body": "BINARY"}}]
 
     assert [row["body"] for row in succeeded(update, schema).rows("orders")] == [b"\x00", b"\x01", b"\x02"]
+
+
+@pytest.mark.parametrize(
+    ("declared", "first",  "rows"),
+    [
+        ("BINARY",   b"first", [b"first", b"\x01", b"\x02"]),
+        ("BINARY",   None,     [None, b"\x01", b"\x02"]),
+        (None,       b"first", ["Zmlyc3Q=", "bytearray(b'\\x01')", "bytearray(b'\\x02')"]),
+    ],
+)  # fmt: skip
+def test_a_buffer_that_first_comes_late_may_be_filled_again(
+    declared: str | None, first: bytes | None, rows: list[object]
+) -> None:
+    def update() -> None:
+        op.upsert("orders", {"id": 0, "body": first})
+        buffer = bytearray(1)
+        for id in (1, 2):
+            buffer[0] = id
+            op.upsert("orders", {"id": id, "body": buffer})
+
+    columns = {"body": declared} if declared else {}
+    done = succeeded(update, [{"table": "orders", "primary_key": ["id"], "columns": columns}])
+
+    assert [row["body"] for row in done.rows("orders")] == rows
+
+
+def test_an_array_may_be_filled_again() -> None:
+    def update() -> None:
+        array = np.zeros(2, int)
+        for id in range(3):
+            array[0] = id
+            op.upsert("orders", {"id": id, "body": array})
+
+    assert [row["body"] for row in succeeded(update, ORDERS).rows("orders")] == ["[0 0]", "[1 0]", "[2 0]"]
+
+
+def test_a_buffer_that_nobody_could_expect_is_warned_of_once_and_looked_at_from_then_on() -> None:
+    def update() -> None:
+        buffer = bytearray(b"a")
+        op.upsert("orders", {"id": 0, "body": "text"})
+        op.upsert("orders", {"id": 1, "body": buffer})
+        op.checkpoint({})
+        op.upsert("orders", {"id": 2, "body": buffer})
+        buffer[0] = ord("b")
+        op.upsert("orders", {"id": 3, "body": buffer})
+
+    done = succeeded(update, ORDERS)
+
+    assert [row["body"] for row in done.rows("orders")] == [
+        "text", "bytearray(b'a')", "bytearray(b'a')", "bytearray(b'b')"
+    ]  # fmt: skip
+    assert [warning.split(":")[:2] for warning in done.result.warnings] == [
+        ["orders.body", " a bytearray came after rows without one"]
+    ]
 
 
 def test_the_state_may_be_changed_after_a_checkpoint() -> None:
