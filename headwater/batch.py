@@ -114,6 +114,32 @@ class TypedOperations:
     kinds: list[int] | None = None
     given: list[frozenset[str]] | None = None
 
+    def goes_on(self, other: TypedOperations) -> bool:
+        """Say whether `other`, which comes right after, is more of the same: upserts of the same columns and types."""
+        return (
+            self.kinds is None
+            and other.kinds is None
+            and self.columns.keys() == other.columns.keys()
+            and all(column.kind == other.columns[name].kind for name, column in self.columns.items())
+        )
+
+
+def joined(parts: Sequence[TypedOperations]) -> TypedOperations:
+    """Make one of several operations of which each goes on with the one before."""
+    if len(parts) == 1:
+        return parts[0]
+    columns = {
+        name: Column(
+            pa.concat_arrays([array for part in parts for array in _pieces(part.columns[name].array)]), column.kind
+        )
+        for name, column in parts[0].columns.items()
+    }
+    return TypedOperations(columns, sum(part.count for part in parts))
+
+
+def _pieces(array: pa.Array | pa.ChunkedArray) -> list[pa.Array]:
+    return array.chunks if isinstance(array, pa.ChunkedArray) else [array]
+
 
 class Typist:
     """Turns the chunks of one table into typed operations, and tells once per column what differs on Fivetran.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, Protocol, TypeVar
@@ -108,6 +109,17 @@ class Outbox(Generic[Queued]):
             self._bytes -= item.nbytes
             self._changed.notify_all()
             return item
+
+    def get_while(self, wanted: Callable[[Queued], bool]) -> list[Queued]:
+        """Take the items that are there already, in order, up to the first that is not wanted; never waits."""
+        taken: list[Queued] = []
+        with self._changed:
+            while self._items and self._failure is None and wanted(self._items[0]):
+                item = self._items.popleft()
+                self._bytes -= item.nbytes
+                taken.append(item)
+            self._changed.notify_all()
+        return taken
 
     @property
     def has_items(self) -> bool:

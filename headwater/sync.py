@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Literal, Protocol
 
 from headwater import operations
+from headwater.batch import joined
 from headwater.connector import Connector
 from headwater.destinations.abc import Destination
 from headwater.errors import ConnectorError
@@ -25,6 +26,10 @@ from headwater.outbox import Checkpoint, Declaration, Item, Mark, Outbox, Rows, 
 from headwater.schema import Catalog, Table, read_declaration
 from headwater.state import Commit, load_state
 from headwater.stream import EndOfSync, Stream
+
+# So much of one table is loaded at once, when more of it waits: what a batch costs is then paid less often.
+JOINED_ROWS = 122_880
+JOINED_BYTES = 32_000_000
 
 Status = Literal["succeeded", "failed", "interrupted"]
 
@@ -329,8 +334,7 @@ class Sync:
                     continue
                 self._pending = True
                 if isinstance(item, Rows):
-                    self._loader.rows(item)
-                    self.progress.rows[item.source.target.name] += item.operations.count
+                    self._load_rows(item)
                 elif isinstance(item, Truncate):
                     self._loader.truncate(item)
                 elif isinstance(item, Declaration):
@@ -339,6 +343,22 @@ class Sync:
             self._load_error = error
             if self._stream is not None:
                 self._stream.stop(error)
+
+    def _load_rows(self, first: Rows) -> None:
+        """Load rows with those that wait behind them, if they are alike: who has fallen behind catches up."""
+        count, nbytes = first.operations.count, first.nbytes
+
+        def alike(item: Item) -> bool:
+            nonlocal count, nbytes
+            if not isinstance(item, Rows) or item.source is not first.source:
+                return False
+            count, nbytes = count + item.operations.count, nbytes + item.nbytes
+            return count <= JOINED_ROWS and nbytes <= JOINED_BYTES and first.operations.goes_on(item.operations)
+
+        behind = [item.operations for item in self._outbox.get_while(alike) if isinstance(item, Rows)]
+        operations = joined([first.operations, *behind])
+        self._loader.rows(Rows(first.source, operations, nbytes))
+        self.progress.rows[first.source.target.name] += operations.count
 
     def _commit(self, state: str) -> None:
         commit = self._loader.commit(state)
