@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from headwater.errors import ConfigurationError
-from headwater.piped_file import read_text
+from headwater.piped_file import read_named
+from headwater.written_json import json_hint
 
 MAX_FIELDS = 100
 VARIABLE = "FIVETRAN_CONFIGURATION"
@@ -62,16 +63,11 @@ def check_configuration(configuration: Any, where: str) -> dict[str, str]:
 
 
 def _parsed(path: Path) -> Any:
-    try:
-        text = read_text(path)
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"the configuration cannot be read: {error}") from error
+    text = read_named(path, "the configuration")
     try:
         return json.loads(text)
-    except ValueError as error:
-        raise ConfigurationError(
-            f"{path} is not JSON: {error}", hint="In JSON a backslash in a value is written twice."
-        ) from error
+    except (ValueError, RecursionError) as error:
+        raise ConfigurationError(f"{path} is not JSON: {error}", hint=json_hint(error)) from error
 
 
 def _checked(configuration: Any, where: str, kinds: type | tuple[type, ...]) -> dict[str, Any]:

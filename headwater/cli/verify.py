@@ -84,6 +84,7 @@ def command(
         raise click.UsageError("--record asks the source, --replay does not: give one of them")
     folder = Project(project)
     recording = _recording(folder.path, record or replay)
+    _ = folder.connector_file  # without one, that nothing is configured says little
     fivetran.set_environment()
     values = usable_values(read_configuration(find_configuration(folder.path, configuration)))
     redact.learn(values)

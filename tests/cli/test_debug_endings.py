@@ -386,3 +386,26 @@ def test_a_crash_leaves_no_image_of_the_process_with_its_secrets(project: CliPro
     outcome = project.connector(asks, top="import resource").debug()
 
     assert "connector core 0\n" in outcome.out
+
+
+@pytest.mark.parametrize("command", ["debug", "verify"])
+def test_a_folder_without_a_connector_is_said_so_first(project: CliProject, command: str) -> None:
+    outcome = project.run(command)
+
+    assert outcome.code == 1
+    assert (outcome.out + outcome.err).partition(": ")[2] == (
+        "<project> holds no connector.py\n"
+        + ("  " if command == "debug" else "")
+        + "Go into the project's folder, or name it.\n"
+    )
+
+
+def test_what_the_system_refuses_headwater_is_said_without_its_number(project: CliProject) -> None:
+    project.connector('op.upsert("orders", {"id": 1})')
+    project.write("files", "a file where the folder should be")
+    synced = project.debug()
+    cleared = project.run("reset", "--yes")
+
+    assert "SYNC FAILED: <project>/files: File exists\n" in synced.out
+    assert (synced.code, cleared.code) == (1, 1)
+    assert "[Errno" not in synced.out + cleared.err
