@@ -85,4 +85,4 @@ def _print_list(as_json: bool) -> None:
         return
     head = ["template", "what it shows", "operations", "helpers"]
     lines = [[each.name, each.title, ", ".join(each.operations()), ", ".join(each.helpers())] for each in found]
-    print_aligned([head, *lines], header=True)
+    print_aligned([head, *lines], header=True, otherwise="see them on a wider terminal, or with --json")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 
+import click.testing
 import pytest
 
-from headwater.cli import COMMANDS
+from headwater.cli import COMMANDS, group
 from tests.cli.cli_project import CliProject
 
 HEAVY = {"cryptography", "duckdb", "numpy", "packaging", "pandas", "pathspec", "pyarrow", "requests", "rich", "sqlite3"}
@@ -41,6 +43,17 @@ def test_help_names_every_command_and_each_explains_itself(project: CliProject) 
 
     assert [name for name in COMMANDS if f"  {name} " not in listed] == []
     assert project.run("help", "show").out == project.run("show", "--help").out
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_help_has_an_example_that_can_be_copied(name: str) -> None:
+    shown = click.testing.CliRunner().invoke(group, [name, "--help"], terminal_width=80).output
+    lines = shown.splitlines()
+    examples = [at for at, line in enumerate(lines) if re.match(r" {6}(eval .\$\()?headwater ", line)]
+
+    assert examples
+    # What follows one is nothing or another; else the line was broken, and is no command.
+    assert [lines[at + 1] for at in examples if lines[at + 1] and at + 1 not in examples] == []
 
 
 WRONG = [
