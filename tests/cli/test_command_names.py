@@ -61,6 +61,8 @@ WRONG = [
     (["debgu"],                         "Error: unknown command 'debgu': did you mean 'debug'?\n"),
     (["run"],                           "Error: unknown command 'run': did you mean 'debug'?\n"),
     (["RESET"],                         "Error: unknown command 'RESET': did you mean 'reset'?\n"),
+    (["reset", "", "--yes"],            "Error: Invalid value for '[PROJECT]': it is empty; . is this folder\n"),
+    (["init", ""],                      "Error: Invalid value for '[PROJECT]': it is empty; . is this folder\n"),
     (["xyzzy"],                         "Error: unknown command 'xyzzy'\n"),
     (["help", "shwo"],                  "Error: unknown command 'shwo': did you mean 'show'?\n"),
     (["--verbose"],                     "Error: No such option '--verbose'. Did you mean '--version'?\n"),

@@ -162,10 +162,10 @@ def test_a_sync_that_fails_by_itself_is_said_so_without_secrets(project: CliProj
 @pytest.mark.parametrize(
     ("top", "said", "traced"),
     [
-        ("import not_installed", "ModuleNotFoundError: No module named 'not_installed'", "connector.py\", line 2"),
+        ("import not_installed", "ModuleNotFoundError: No module named 'not_installed'", 'connector.py", line 2'),
         ("def wrong(:", "SyntaxError: invalid syntax (connector.py, line 2)", "    def wrong(:"),
-        ("import sys; sys.exit(3)", "SystemExit: 3", "connector.py\", line 2"),
-        ("raise SystemExit", "SystemExit", "connector.py\", line 2"),
+        ("import sys; sys.exit(3)", "SystemExit: 3", 'connector.py", line 2'),
+        ("raise SystemExit", "SystemExit", 'connector.py", line 2'),
     ],
 )
 def test_a_connector_that_cannot_be_imported_is_said_so(project: CliProject, top: str, said: str, traced: str) -> None:
@@ -174,8 +174,7 @@ def test_a_connector_that_cannot_be_imported_is_said_so(project: CliProject, top
 
     assert (outcome.code, outcome.out) == (1, "")
     assert outcome.err.endswith(
-        f"Error: the sync itself fails: {said}\n"
-        "Mend that first: `headwater debug` shows where it comes from.\n"
+        f"Error: the sync itself fails: {said}\nMend that first: `headwater debug` shows where it comes from.\n"
     )
     assert traced in outcome.err
     assert "headwater/verifying" not in outcome.err
