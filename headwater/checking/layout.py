@@ -146,8 +146,11 @@ def _names_in_the_way(sources: Sources) -> Iterator[Finding]:
 
 @cache
 def _needed_modules() -> frozenset[str]:
-    """Name what the packages are imported as that headwater itself needs here."""
-    needed = {canonicalize_name(Requirement(line).name) for line in metadata.requires("headwater") or []}
+    """Name what the packages are imported as that headwater itself needs here, its extras left out."""
+    required = map(Requirement, metadata.requires("headwater") or [])
+    needed = {
+        canonicalize_name(each.name) for each in required if each.marker is None or each.marker.evaluate({"extra": ""})
+    }
     return frozenset(
         module
         for module, providers in metadata.packages_distributions().items()
