@@ -14,7 +14,7 @@ from headwater.checking.layout import (
     layout_findings,
     options_findings,
 )
-from headwater.checking.requirements import helper_findings, requirement_findings
+from headwater.checking.requirements import helper_findings, hidden_package_findings, requirement_findings
 from headwater.checking.secrets_written import secret_findings
 from headwater.checking.source import read_sources
 from headwater.project import Project
@@ -39,6 +39,7 @@ def check(project: Project) -> list[Finding]:
         *asking_findings(sources),
         *requirement_findings(project.path, sources),
         *helper_findings(sources),
+        *hidden_package_findings(sources),
         *api_findings(sources),
         *function_findings(sources),
         *schema_findings(sources),

@@ -6,12 +6,7 @@ import ast
 import json
 import sys
 from collections.abc import Iterator
-from functools import cache
-from importlib import metadata
 from pathlib import Path
-
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
 
 from headwater.checking.finding import Finding
 from headwater.checking.source import Source, Sources
@@ -136,26 +131,6 @@ def _names_in_the_way(sources: Sources) -> Iterator[Finding]:
         if module in taken:
             hint = "Choose a name of your own for it."
             yield Finding(name, None, "error", f"it hides the module {module!r} from every other", hint)
-
-    for name in sources.read:
-        module = name.partition("/")[0].removesuffix(".py")
-        if module in _needed_modules():
-            hint = "Choose a name of your own for it."
-            yield Finding(name, None, "error", f"it hides the package {module!r}, which headwater needs", hint)
-
-
-@cache
-def _needed_modules() -> frozenset[str]:
-    """Name what the packages are imported as that headwater itself needs here, its extras left out."""
-    required = map(Requirement, metadata.requires("headwater") or [])
-    needed = {
-        canonicalize_name(each.name) for each in required if each.marker is None or each.marker.evaluate({"extra": ""})
-    }
-    return frozenset(
-        module
-        for module, providers in metadata.packages_distributions().items()
-        if needed.intersection(map(canonicalize_name, providers))
-    )
 
 
 def _relative_imports(sources: Sources) -> Iterator[Finding]:
