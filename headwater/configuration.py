@@ -14,6 +14,7 @@ from headwater.written_json import json_hint
 
 MAX_FIELDS = 100
 VARIABLE = "FIVETRAN_CONFIGURATION"
+AS_JSON = 'Write it as {"name": "value"}.'
 
 
 def find_configuration(project: Path, option: Path | None, environment: Mapping[str, str] = os.environ) -> Path:
@@ -67,7 +68,7 @@ def _parsed(path: Path) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ConfigurationError(f"{path} is not JSON: {error}", hint=json_hint(error)) from error
+        raise ConfigurationError(f"{path} is not JSON: {error}", hint=json_hint(error) or AS_JSON) from error
 
 
 def _checked(configuration: Any, where: str, kinds: type | tuple[type, ...]) -> dict[str, Any]:

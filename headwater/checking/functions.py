@@ -38,13 +38,13 @@ def function_findings(sources: Sources) -> Iterator[Finding]:
         yield Finding(CONNECTOR, schema.lineno, "error", f"{schema.name}() is called with the configuration", hint)
 
 
-def _given_name(source: Source, argument: str) -> str:
+def _given_name(source: Source, argument: str) -> str | None:
+    """Name what Connector(…) is given; where nothing here calls it, what the argument is called."""
     place = _ARGUMENTS.index(argument)
     for node in ast.walk(source.tree):
         if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] == "Connector":
             given = [each.value for each in node.keywords if each.arg == argument] or node.args[place : place + 1]
-            if given and isinstance(given[0], ast.Name):
-                return given[0].id
+            return given[0].id if given and isinstance(given[0], ast.Name) else None
     return argument
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from headwater.checking.finding import Finding
 from headwater.checking.source import Source, Sources
-from headwater.configuration import MAX_FIELDS
+from headwater.configuration import AS_JSON, MAX_FIELDS
 from headwater.destinations import open_destination
 from headwater.errors import ConfigurationError
 from headwater.exit_calls import asking_calls, exit_calls
@@ -82,7 +82,7 @@ def configuration_findings(project: Path) -> Iterator[Finding]:
     try:
         configuration = json.loads(text)
     except (ValueError, RecursionError) as error:
-        hint = json_hint(error) or 'Write it as {"name": "value"}.'
+        hint = json_hint(error) or AS_JSON
         yield Finding(CONFIGURATION, None, "error", f"it cannot be read: {error}", hint)
         return
     for name in repeated_names(text):
@@ -90,7 +90,7 @@ def configuration_findings(project: Path) -> Iterator[Finding]:
         yield Finding(CONFIGURATION, None, "warning", f"{name} stands there twice", hint)
     if not isinstance(configuration, dict):
         what = f"it must hold a JSON object, not {type(configuration).__name__}"
-        yield Finding(CONFIGURATION, None, "error", what, 'Write it as {"name": "value"}.')
+        yield Finding(CONFIGURATION, None, "error", what, AS_JSON)
         return
     for name, value in configuration.items():
         if value is None:

@@ -197,6 +197,7 @@ FUNCTIONS = [
     ("def update(configuration, state, more): ...",                      CALLED + "wants more too"),
     ("def update(configuration, state): ...\ndef schema(): ...",         SCHEMA_CALLED),
     ("def update(configuration, state): ...\ndef schema(c): ...",        None),
+    ("def schema(): ...\ndef update(configuration, state): ...",         None),  # it is not given
     ("def update(configuration, state): ...\ndef schema(*c): ...",       None),
     ("def update(configuration, state): ...\ndef schema(a, b): ...",     SCHEMA_CALLED),
 ]  # fmt: skip
@@ -204,7 +205,7 @@ FUNCTIONS = [
 
 @pytest.mark.parametrize(("functions", "found"), FUNCTIONS, ids=[row[0] for row in FUNCTIONS])
 def test_what_the_functions_take(project: CliProject, functions: str, found: str | None) -> None:
-    given = ", schema" if "schema" in functions else ""
+    given = ", schema" if "\ndef schema" in functions else ""
     good(project).write("connector.py", f"{IMPORTS}{functions}\nconnector = Connector(update{given})\n")
     line = 3 if "schema" in functions else 2
 

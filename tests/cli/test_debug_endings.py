@@ -165,7 +165,7 @@ START = "debugging connector at: <project>\nVersion: headwater 0.1.0\n"
 BROKEN_PROJECTS = {
     "no connector.py": (
         {"configuration.json": "{}"},
-        START + "SYNC FAILED: <project> holds no connector.py\n  Go into the project's folder, or name it.\n", 0),
+        "SYNC FAILED: <project> holds no connector.py\n  Go into the project's folder, or name it.\n", 0),
     "no configuration.json": (
         {"connector.py": ""},
         ("SYNC FAILED: there is no configuration: <project>/configuration.json does not exist\n"
@@ -173,7 +173,7 @@ BROKEN_PROJECTS = {
     "broken JSON": (
         {"connector.py": "", "configuration.json": '{"a": '},
         ("SYNC FAILED: <project>/configuration.json is not JSON: Expecting value: line 1 column 7 (char 6)\n"
-         "  In JSON a backslash in a value is written twice.\n"), 0),
+         '  Write it as {"name": "value"}.\n'), 0),
     "a number in the configuration": (
         {"connector.py": "", "configuration.json": '{"page": 100}'},
         ("SYNC FAILED: <project>/configuration.json: all values must be strings; these are not: page\n"

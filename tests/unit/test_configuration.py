@@ -103,7 +103,7 @@ REFUSED = [
     ('{"a": "b",}',                       (" is not JSON: Expecting property name enclosed in double quotes: line 1 "
                                           "column 11 (char 10)" + QUOTES)),
     ('{"a": ' + "[" * 100_000,            (" is not JSON: maximum recursion depth exceeded while decoding a JSON array "
-                                          "from a unicode string")),
+                                          "from a unicode string\nWrite it as {\"name\": \"value\"}.")),
     ('{"path": "C:\\data"}',              " is not JSON: Invalid \\escape: line 1 column 13 (char 12)" + BACKSLASH),
 ]  # fmt: skip
 
