@@ -229,7 +229,8 @@ WRONG = [
     (["--package-id", "../groups"],             1,    ("Error: Fivetran has no package ../groups\n"
                                                        "See them with `headwater package list`.\n")),
     (["--configuration", "nowhere.json"],       1,    ("nowhere.json: No such file or directory\n"
-                                                       "It is looked for where the command is typed, then in the project.\n")),
+                                                       "It is looked for where the command is typed, then in the "
+                                                       "project.\n")),
     (["--api-key", "d3Jvbmc6a2V5"],             1,    "The API key is refused: take one that is valid, in base64.\n"),
     (["--state", "state.json"],                 2,    ("there is no --state here: Fivetran keeps the state; "
                                                        "`headwater state` is about the one that is kept here\n")),

@@ -170,7 +170,7 @@ def test_a_terminal_that_is_too_narrow_gets_the_columns_that_fit(project: CliPro
     assert [len(line) <= 100 for line in lines] == [True] * 4
     assert lines[0].startswith("  _fivetran_id                              id  column_0  column_1")
     assert lines[3] == "… 497 more columns: choose with --columns, or see all with --json"
-    assert piped.out.splitlines()[0].endswith("column_499  _fivetran_synced               _fivetran_deleted")
+    assert piped.out.split("\n")[0].split()[-3:] == ["column_499", "_fivetran_synced", "_fivetran_deleted"]
 
 
 ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
