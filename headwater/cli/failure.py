@@ -39,8 +39,8 @@ def explained(error: BaseException) -> Failure:
         hint = "To end a sync early, return from update(); to fail it, raise an exception or call op.error()."
         return Failure(f"the connector called sys.exit({_exit_code(error)}){_place(error)}", hint, trace)
     # With none of the author's code in it, it was headwater that could not read or write.
-    own = isinstance(error, OSError) and trace is None
-    line = (system_error(error) if own else error_line(error)).split("\n")[0]
+    said = system_error(error) if isinstance(error, OSError) and trace is None else error_line(error)
+    line = said.split("\n")[0]
     if len(line) > SENTENCE_CHARACTERS:
         line = f"{line[:SENTENCE_CHARACTERS]}…"
     return Failure(f"{line}{_place(error)}", _hint(error), trace)
