@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import isinf
 from typing import Any
 
 from headwater.destinations import Destination, open_destination
@@ -15,6 +16,7 @@ from headwater.options import Options, read_options
 from headwater.project import Project
 from headwater.runs import Runs
 from headwater.state import Commit, choose_state, dump_state, load_state, write_whole
+from headwater.written_json import json_hint, repeated_names
 
 
 class StateChanged(TransientError):
@@ -132,15 +134,26 @@ def parse_state(text: str, where: str) -> dict[str, Any]:
     {'cursor': 3}
     """
     try:
-        state = json.loads(text, parse_constant=_refuse_constant)
+        state = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
+        repeated = repeated_names(text)
     except (ValueError, RecursionError) as error:
-        raise ConfigurationError(f"{where} is not JSON: {error}") from error
+        raise ConfigurationError(f"{where} is not JSON: {error}", hint=json_hint(error)) from error
     if not isinstance(state, dict):
         raise ConfigurationError(
             f"{where} must be a JSON object, not {type(state).__name__}", hint='Write it as {"cursor": "…"}.'
         )
+    if repeated:
+        raise ConfigurationError(f"{where} says {repeated[0]!r} twice")
     return state
 
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"it has no {name}")
+
+
+def _finite(text: str) -> float:
+    """Read a number; one that no double holds would be committed as Infinity, which is no JSON."""
+    number = float(text)
+    if isinf(number):
+        raise ValueError(f"it has no {text}, which is more than a double holds")
+    return number

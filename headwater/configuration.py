@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from headwater.errors import ConfigurationError
-from headwater.piped_file import read_text
+from headwater.piped_file import read_named
+from headwater.written_json import json_hint
 
 MAX_FIELDS = 100
 VARIABLE = "FIVETRAN_CONFIGURATION"
+AS_JSON = 'Write it as {"name": "value"}.'
 
 
 def find_configuration(project: Path, option: Path | None, environment: Mapping[str, str] = os.environ) -> Path:
@@ -62,16 +64,11 @@ def check_configuration(configuration: Any, where: str) -> dict[str, str]:
 
 
 def _parsed(path: Path) -> Any:
-    try:
-        text = read_text(path)
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"the configuration cannot be read: {error}") from error
+    text = read_named(path, "the configuration")
     try:
         return json.loads(text)
-    except ValueError as error:
-        raise ConfigurationError(
-            f"{path} is not JSON: {error}", hint="In JSON a backslash in a value is written twice."
-        ) from error
+    except (ValueError, RecursionError) as error:
+        raise ConfigurationError(f"{path} is not JSON: {error}", hint=json_hint(error) or AS_JSON) from error
 
 
 def _checked(configuration: Any, where: str, kinds: type | tuple[type, ...]) -> dict[str, Any]:

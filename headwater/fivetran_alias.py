@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import sysconfig
 from importlib import metadata
@@ -11,8 +12,9 @@ from pathlib import Path
 from headwater.errors import ConfigurationError
 
 OFFICIAL = ("fivetran-connector-sdk", "fivetran-connector-sdk-core", "fivetran-cli")
-_SCRIPT = f"""\
-#!{sys.executable}
+# Longer ones were cut off by Linux before 5.0; none may hold a blank.
+_MAX_SHEBANG = 127
+_SCRIPT = """\
 # Made by `headwater alias`; `headwater alias --remove` takes it away.
 from headwater.cli import main
 
@@ -42,7 +44,7 @@ def add_alias() -> Path:
     _require_no_other(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        temporary.write_text(_SCRIPT, encoding="utf-8")
+        temporary.write_text(_start(sys.executable) + _SCRIPT, encoding="utf-8")
         temporary.chmod(0o755)
         temporary.replace(path)
     finally:
@@ -63,9 +65,23 @@ def remove_alias() -> bool:
     return True
 
 
+def _start(interpreter: str) -> str:
+    """Write the lines that hand a script to its interpreter, as pip writes them.
+
+    >>> print(_start("/my env/bin/python"), end="")  # the shell runs the second line, Python takes it for a text
+    #!/bin/sh
+    '''exec' '/my env/bin/python' "$0" "$@"
+    ' '''
+    """
+    shebang = f"#!{interpreter}\n"
+    if " " not in interpreter and len(shebang.encode()) <= _MAX_SHEBANG:
+        return shebang
+    return f"#!/bin/sh\n'''exec' {shlex.quote(interpreter)} \"$0\" \"$@\"\n' '''\n"
+
+
 def _is_ours(path: Path) -> bool:
     # Whatever the interpreter: the environment may have been moved.
-    return path.is_file() and path.read_bytes().endswith(_SCRIPT.partition("\n")[2].encode())
+    return path.is_file() and path.read_bytes().endswith(_SCRIPT.encode())
 
 
 def _require_no_other(path: Path) -> None:

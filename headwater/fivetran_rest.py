@@ -206,9 +206,20 @@ class FivetranApi:
         except requests.RequestException as error:
             if method != "POST" and not last:
                 return None
-            hint = "Look at Fivetran whether it was done before you try again." if method == "POST" else None
-            message = redact(f"{method} /v1/{path}: {type(error).__name__}: {error}")
+            hint = "Check the network, and HTTPS_PROXY where a proxy stands in between."
+            if method == "POST":
+                hint = "Look at Fivetran whether it was done before you try again."
+            message = redact(f"{method} /v1/{path}: {self._url} does not answer: {_innermost(error)}")
             raise TransientError(message, hint=hint) from None
+
+
+def _innermost(error: BaseException) -> str:
+    """Say what really happened: requests wraps it, and urllib3 wraps it again."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    wrapped = (getattr(error, "reason", None), *error.args, error.__cause__, error.__context__)
+    inner = next((each for each in wrapped if isinstance(each, BaseException)), None)
+    return _innermost(inner) if inner is not None else f"{type(error).__name__}: {error}"
 
 
 class _Basic(requests.auth.AuthBase):

@@ -25,6 +25,24 @@ def read_text(path: Path, *, wait_seconds: float = WAIT_SECONDS) -> str:
     return content.decode("utf-8-sig")
 
 
+def read_named(path: Path, what: str) -> str:
+    """Read a file that an operator names; `what` it holds begins the message.
+
+    Errors: ConfigurationError when it cannot be read.
+    """
+    try:
+        return read_text(path)
+    except FileNotFoundError as error:
+        hint = None if path.is_absolute() else "It is looked for where the command is typed, then in the project."
+        raise ConfigurationError(f"{what} cannot be read: {path}: {error.strerror}", hint=hint) from error
+    except OSError as error:
+        raise ConfigurationError(f"{what} cannot be read: {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(
+            f"{what} cannot be read: {path}: it is not in UTF-8", hint="Save it as UTF-8."
+        ) from error
+
+
 def _read_pipe(path: Path, wait_seconds: float) -> bytes:
     # To open it in the usual way would wait for a writer, for ever if there is none.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)

@@ -39,17 +39,26 @@ class Project:
     def state_copy(self) -> Path:
         return self.files / "state.json"
 
-    def load_connector(self) -> Connector:
-        """Import connector.py, the project's folder first on the path, and give its `connector` (rule A-05).
+    @property
+    def connector_file(self) -> Path:
+        """The author's connector.py.
 
-        It is imported anew each time, with all modules of the project: what an earlier attempt of a sync has kept in
-        them speaks of rows that may never have been committed.
+        Errors: ConfigurationError when there is none.
         """
         path = self.path / "connector.py"
         if not path.is_file():
             raise ConfigurationError(
                 f"{self.path} holds no connector.py", hint="Go into the project's folder, or name it."
             )
+        return path
+
+    def load_connector(self) -> Connector:
+        """Import connector.py, the project's folder first on the path, and give its `connector` (rule A-05).
+
+        It is imported anew each time, with all modules of the project: what an earlier attempt of a sync has kept in
+        them speaks of rows that may never have been committed.
+        """
+        path = self.connector_file
         self._forget_modules()
         spec = importlib.util.spec_from_file_location(MODULE, path)
         assert spec is not None and spec.loader is not None

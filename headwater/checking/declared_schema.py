@@ -6,8 +6,9 @@ import ast
 from collections.abc import Iterator
 
 from headwater.checking.finding import Finding
+from headwater.checking.functions import given_function
 from headwater.checking.layout import CONNECTOR
-from headwater.checking.source import Source, Sources
+from headwater.checking.source import Sources
 from headwater.errors import HeadwaterError
 from headwater.schema import read_declaration
 
@@ -17,26 +18,12 @@ def schema_findings(sources: Sources) -> Iterator[Finding]:
     source = sources.read.get(CONNECTOR)
     if source is None:
         return
-    function = next((node for node in source.tree.body if _is_function(node, _schema_name(source))), None)
+    function = given_function(source, "schema")
     if function is None:
         return
     for node in ast.walk(function):
         if isinstance(node, ast.Return) and isinstance(node.value, ast.List | ast.Tuple):
             yield from _findings(node.value)
-
-
-def _schema_name(source: Source) -> str:
-    """Find the name of the function that Connector(…) is given."""
-    for node in ast.walk(source.tree):
-        if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] == "Connector":
-            given = [keyword.value for keyword in node.keywords if keyword.arg == "schema"] or node.args[1:2]
-            if given and isinstance(given[0], ast.Name):
-                return given[0].id
-    return "schema"
-
-
-def _is_function(node: ast.AST, name: str) -> bool:
-    return isinstance(node, ast.FunctionDef) and node.name == name
 
 
 def _findings(entries: ast.List | ast.Tuple) -> Iterator[Finding]:

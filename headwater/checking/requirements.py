@@ -74,6 +74,19 @@ def helper_findings(sources: Sources) -> Iterator[Finding]:
             yield Finding(source.name, line, "warning", what, "Package it with `headwater package --vendor`.")
 
 
+def hidden_package_findings(sources: Sources) -> Iterator[Finding]:
+    """Name files that hide a package that headwater itself needs here, its extras left out."""
+    required = map(Requirement, metadata.requires("headwater") or [])
+    needed = {
+        canonicalize_name(each.name) for each in required if each.marker is None or each.marker.evaluate({"extra": ""})
+    }
+    for name in sources.read:
+        module = name.partition("/")[0].removesuffix(".py")
+        if needed.intersection(map(canonicalize_name, _installed().get(module, []))):
+            what = f"it hides the package {module!r}, which headwater needs"
+            yield Finding(name, None, "error", what, "Choose a name of your own for it.")
+
+
 def read_needs(project: Path) -> Needs:
     """Read pyproject.toml where it names dependencies, else requirements.txt."""
     path = project / PYPROJECT

@@ -64,7 +64,7 @@ def _configured_secrets(project: Path) -> dict[str, str]:
     """Read the secrets of configuration.json: by the names and looks that are kept out of logs."""
     try:
         values = json.loads((project / CONFIGURATION).read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}  # for another check to report
     if not isinstance(values, dict):
         return {}

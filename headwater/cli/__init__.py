@@ -156,7 +156,9 @@ def main() -> None:
     except HeadwaterError as error:
         sys.exit(_said(error.message, error.hint))
     except OSError as error:
-        sys.exit(_said(str(error), None))
+        from headwater.cli.failure import system_error
+
+        sys.exit(_said(system_error(error), None))
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 import unicodedata
 from collections.abc import Sequence
 
@@ -10,6 +12,9 @@ import click
 from headwater.log import printable
 
 CELL_WIDTH = 40
+# Two blanks before each column; less than a few places of one say nothing.
+_GAP = 2
+_LEAST = 6
 
 
 def cells(values: Sequence[str | None]) -> list[str]:
@@ -25,14 +30,54 @@ def cell(value: str | None) -> str:
     return printable(value).replace("\n", "\\n").replace("\t", "\\t")
 
 
-def print_aligned(lines: list[list[str]], *, header: bool = False) -> None:
-    """Print lines of equally many cells; with `header` the first one is underlined."""
-    widths = [max(map(_width, column)) for column in zip(*lines, strict=True)]
+def print_aligned(lines: list[list[str]], *, header: bool = False, otherwise: str = "") -> None:
+    """Print lines of equally many cells; with `header` the first one is underlined.
+
+    On a terminal, columns that it is too narrow for are left out and counted: broken lines align nothing.
+
+    otherwise  how to see the columns that are left out
+    """
+    fitting, left_out = _fitting(lines, _terminal_width())
+    widths = [max(map(_width, column)) for column in zip(*fitting, strict=True)]
     if header:
-        lines = [lines[0], ["-" * width for width in widths], *lines[1:]]
-    for line in lines:
+        fitting = [fitting[0], ["-" * width for width in widths], *fitting[1:]]
+    for line in fitting:
         padded = (text + " " * (width - _width(text)) for text, width in zip(line, widths, strict=True))
         click.echo(f"  {'  '.join(padded).rstrip()}")
+    if left_out:
+        count = "1 more column" if left_out == 1 else f"{left_out:,} more columns"
+        click.echo(f"… {count}: {otherwise}" if otherwise else f"… {count}")
+
+
+def _terminal_width() -> int | None:
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def _fitting(lines: list[list[str]], most: int | None) -> tuple[list[list[str]], int]:
+    """Keep the columns that fit into so many places, the last of them cut; also count those left out.
+
+    >>> _fitting([["id", "a long name", "b"], ["1", "x", "y"]], 14)
+    ([['id', 'a long …'], ['1', 'x']], 1)
+    """
+    if most is None:
+        return lines, 0
+    kept: list[list[str]] = []
+    columns = list(zip(*lines, strict=True))
+    left = most
+    for column in columns:
+        left -= _GAP
+        width = max(map(_width, column))
+        if width > left and kept and left < _LEAST:
+            break
+        kept.append([text if _width(text) <= left else _cut(text, max(left, _LEAST)) for text in column])
+        left -= width
+    return [list(line) for line in zip(*kept, strict=True)], len(columns) - len(kept)
+
+
+def _cut(text: str, places: int) -> str:
+    while _width(text) > places - 1:
+        text = text[:-1]
+    return f"{text}…"
 
 
 def _width(text: str) -> int:

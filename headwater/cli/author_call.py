@@ -63,7 +63,7 @@ def _learn_secrets(path: Path) -> None:
         return  # a pipe can be read only once, and not here
     try:
         values = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return  # the call itself says so, if it needs a configuration
     if isinstance(values, dict):
         redact.learn(values)

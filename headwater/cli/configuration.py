@@ -102,9 +102,12 @@ def _kept(field: FormField, stored: str | None) -> str:
     Errors: ConfigurationError when the field takes no such answer.
     """
     from headwater.configuration_values import is_reference
+    from headwater.encryption import decrypt, is_encrypted
     from headwater.errors import ConfigurationError
     from headwater.form_field import DropdownField, ToggleField
 
+    if stored and is_encrypted(stored):
+        decrypt(field.name, stored)  # what no sync can read is not to be called written
     values: list[str] | None = None
     if isinstance(field, ToggleField):
         values, stored = ["true", "false"], stored or "false"

@@ -41,10 +41,23 @@ def explained(error: BaseException) -> Failure:
     if isinstance(error, SystemExit):
         hint = "To end a sync early, return from update(); to fail it, raise an exception or call op.error()."
         return Failure(f"the connector called sys.exit({_exit_code(error)}){_place(error)}", hint, trace)
-    line = error_line(error).split("\n")[0]
+    # With none of the author's code in it, it was headwater that could not read or write.
+    said = system_error(error) if isinstance(error, OSError) and trace is None else error_line(error)
+    line = said.split("\n")[0]
     if len(line) > SENTENCE_CHARACTERS:
         line = f"{line[:SENTENCE_CHARACTERS]}…"
     return Failure(f"{line}{_place(error)}", _hint(error), trace)
+
+
+def system_error(error: OSError) -> str:
+    """Write what the system refused: the file, and why, without the number.
+
+    >>> system_error(PermissionError(13, "Permission denied", "files/runs.db"))
+    'files/runs.db: Permission denied'
+    """
+    if error.strerror is None:
+        return str(error)
+    return error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
 
 
 def error_line(error: BaseException) -> str:

@@ -11,7 +11,11 @@ from headwater.cli import complete_command, group, require_command
 @click.argument("name", metavar="[COMMAND]", required=False, shell_complete=complete_command)
 @click.pass_context
 def command(ctx: click.Context, name: str | None) -> None:
-    """Explain COMMAND, or list the commands."""
+    """Explain COMMAND, or list the commands. Example:
+
+    \b
+        headwater help debug
+    """
     above = ctx.parent
     assert above is not None
     if name is None:

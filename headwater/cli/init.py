@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from headwater.cli.aligned import print_aligned
-from headwater.cli.arguments import json_option
+from headwater.cli.arguments import ProjectFolder, json_option
 from headwater.cli.asking import confirmed
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def _completed(ctx: click.Context, parameter: click.Parameter, incomplete: str) 
 
 
 @click.command("init")
-@click.argument("project", required=False, type=click.Path(path_type=Path, file_okay=False))
+@click.argument("project", required=False, type=ProjectFolder())
 @click.option(
     "--template",
     default="quickstart/hello",
@@ -85,4 +85,4 @@ def _print_list(as_json: bool) -> None:
         return
     head = ["template", "what it shows", "operations", "helpers"]
     lines = [[each.name, each.title, ", ".join(each.operations()), ", ".join(each.helpers())] for each in found]
-    print_aligned([head, *lines], header=True)
+    print_aligned([head, *lines], header=True, otherwise="see them on a wider terminal, or with --json")

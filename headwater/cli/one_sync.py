@@ -14,11 +14,10 @@ from headwater import __version__
 from headwater.cli.printer import Printer
 from headwater.compat import fivetran
 from headwater.connector import Connector
-from headwater.errors import ConfigurationError
 from headwater.exit_calls import warnings_of
 from headwater.interrupts import Interrupts
 from headwater.log import Logging, redact
-from headwater.piped_file import read_text
+from headwater.piped_file import read_named
 from headwater.project import Project
 from headwater.project_sync import ProjectSync, Request
 from headwater.state import load_state
@@ -44,6 +43,8 @@ def run_and_print(
     with Interrupts() as interrupts:
         try:
             project = Project(path)
+            if connector is None:
+                _ = project.connector_file  # without one, that nothing is configured says little
             values = configuration(project)
             redact.learn(values)
             printer.line(f"debugging connector at: {project.path}")
@@ -69,10 +70,7 @@ def read_state(path: Path) -> str:
 
     Errors: ConfigurationError when it cannot be read or is no JSON object.
     """
-    try:
-        text = read_text(path)
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"the state cannot be read: {error}") from error
+    text = read_named(path, "the state")
     load_state(text, str(path))
     return text
 

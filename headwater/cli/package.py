@@ -151,4 +151,6 @@ def _list(api_key: str | None, limit: int | None, *, ask: bool, as_json: bool) -
         lines = [
             list(map(printable, [each.id, str(len(each.connections)), each.updated_at, each.sha256])) for each in found
         ]
-        print_aligned([["package", "connections", "updated", "sha256"], *lines], header=True)
+        print_aligned(
+            [["package", "connections", "updated", "sha256"], *lines], header=True, otherwise="see them with --json"
+        )

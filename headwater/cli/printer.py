@@ -17,7 +17,7 @@ from headwater.cli.author_output import AuthorOutput
 from headwater.cli.failure import Failure, explained
 from headwater.crash_report import write_crash_report
 from headwater.errors import ConfigurationError, TransientError
-from headwater.log import Level, Logging, console_text, json_text, printable, redact, use_sink
+from headwater.log import Level, Logging, console_text, json_text, printable, redact, shortened, use_sink
 from headwater.memory import FIVETRAN_MB, peak_mb
 from headwater.options import Options
 from headwater.schema import Table
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from headwater.cli.live import LiveTables
 
 _OPERATIONS = ("Upserts", "Updates", "Deletes", "Truncates", "SchemaChanges", "Checkpoints")
-_STATE_CHARACTERS = 2000
 
 
 class Printer:
@@ -124,7 +123,7 @@ class Printer:
 
     def starting(self, options: Options, state: str) -> None:
         self.line(f"Destination schema: {self._destination(options)}/{options.schema}")
-        self.line(f"Previous state:\n{_shortened(state)}")
+        self.line(f"Previous state:\n{shortened(state)}")
 
     def _destination(self, options: Options) -> str:
         kind, _, rest = options.destination.partition(":")
@@ -134,7 +133,7 @@ class Printer:
         self.line(f"[SchemaChange]: {table}")
 
     def committed(self, commit: Commit) -> None:
-        self.line(f"Checkpoint: {_shortened(commit.state)}")
+        self.line(f"Checkpoint: {shortened(commit.state)}")
 
     def progress(self, progress: Progress) -> None:
         with self._lock:
@@ -236,13 +235,6 @@ def _kept(result: Result) -> str:
 
 def _capital(text: str) -> str:
     return text[0].upper() + text[1:]
-
-
-def _shortened(state: str) -> str:
-    state = redact(state)  # first: half a secret would not be found
-    if len(state) <= _STATE_CHARACTERS:
-        return state
-    return f"{state[:_STATE_CHARACTERS]}… ({len(state):,} characters)"
 
 
 def _as_json(error: BaseException, failure: Failure) -> dict[str, str | None]:

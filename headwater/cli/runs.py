@@ -55,7 +55,9 @@ def command(project: Path, number: int | None, limit: int, as_json: bool) -> Non
     if as_json:
         click.echo(json.dumps([asdict(run) for run in runs], indent=2))
     elif runs:
-        print_aligned([_HEAD, *map(_line, runs)], header=True)
+        print_aligned(
+            [_HEAD, *map(_line, runs)], header=True, otherwise="see a sync whole with `headwater runs NUMBER`"
+        )
     else:
         click.echo("There was no sync yet.")
 

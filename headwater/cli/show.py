@@ -57,14 +57,11 @@ def command(
     A single word is taken for a project when it is a folder that was synced, else for a table of the project here.
     Examples:
 
+    \b
         headwater show
-
-        headwater show orders --where "total > 10" --sort "total desc" --columns id,total
-
-        headwater show orders --csv
-
+        headwater show orders --where "total > 10" --sort "total desc"
+        headwater show orders --columns id,total --csv
         headwater show --sql "SELECT status, count(*) FROM orders GROUP BY ALL"
-
         headwater show --browse
     """
     folder, table = _project_and_table(project_or_table)
@@ -220,7 +217,8 @@ def _print_rows(rows: Rows, form: str) -> None:
     elif form == "csv":
         _print_csv(names, rows.rows)
     else:
-        print_aligned([cells(names), *map(cells, rows.rows)], header=True)
+        otherwise = "choose with --columns, or see all with --json"
+        print_aligned([cells(names), *map(cells, rows.rows)], header=True, otherwise=otherwise)
         if rows.more:
             click.echo("… more: see them with --limit")
 

@@ -11,6 +11,7 @@ import click
 from headwater.cli.arguments import project_argument, yes_option
 from headwater.cli.asking import confirmed, require_terminal
 from headwater.errors import ConfigurationError
+from headwater.log import shortened
 
 if TYPE_CHECKING:
     from headwater.project import Project
@@ -21,7 +22,7 @@ ACTIONS = ["get", "set", "clear", "edit"]
 @click.command("state")
 @click.argument("action", type=click.Choice(ACTIONS))
 @project_argument
-@click.option("--file", type=click.File(encoding="utf-8"), help="For set: the file with the new state; - reads it in.")
+@click.option("--file", type=click.File("rb"), help="For set: the file with the new state; - reads it in.")
 @click.option(
     "--json",
     "text",
@@ -33,7 +34,7 @@ ACTIONS = ["get", "set", "clear", "edit"]
 @click.option("--destination", help="Where the state is kept, if not where headwater.toml says.")
 @yes_option
 def command(
-    action: str, project: Path, file: IO[str] | None, text: str | None, destination: str | None, sure: bool
+    action: str, project: Path, file: IO[bytes] | None, text: str | None, destination: str | None, sure: bool
 ) -> None:
     """Print the committed state of PROJECT, set it, clear it, or edit it in $EDITOR; the next sync starts from it.
 
@@ -64,7 +65,7 @@ def command(
     elif (file is None) is (text is None):
         raise click.UsageError("give the new state: --file FILE or --json TEXT")
     else:
-        state = parse_state(file.read(), file.name) if file is not None else parse_state(text or "", "--json")
+        state = _read(file) if file is not None else parse_state(text or "", "--json")
         _replace(folder, state, destination, sure)
 
 
@@ -77,16 +78,28 @@ def _print(project: Project, destination: str | None) -> None:
         click.echo(f"Note: {project.state_copy} was edited: the next sync starts from that instead", err=True)
 
 
+def _read(file: IO[bytes]) -> dict[str, Any]:
+    from headwater.committed_state import parse_state
+
+    try:
+        text = file.read().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(
+            f"{file.name} is not in UTF-8: byte {error.start} is 0x{error.object[error.start]:02x}"
+        ) from error
+    return parse_state(text, file.name)
+
+
 def _replace(project: Project, state: dict[str, Any], destination: str | None, sure: bool) -> None:
     from headwater.committed_state import read_committed_state, replace_committed_state
 
     before = read_committed_state(project, destination=destination).state
-    question = f"Replace the state\n{_text(before)}\nof {project.path} by\n{_text(state)}\n?"
+    question = f"Replace the state\n{_shown(before)}\nof {project.path} by\n{_shown(state)}\n?"
     if not confirmed(question, sure=sure):
         click.echo("nothing was changed")
         return
     replace_committed_state(project, state, destination=destination, instead_of=before)
-    click.echo(f"committed: {_text(state)}")
+    click.echo(f"committed: {_shown(state)}")
 
 
 def _edit(project: Project, destination: str | None) -> None:
@@ -109,7 +122,11 @@ def _edit(project: Project, destination: str | None) -> None:
                 click.echo("nothing was changed")
                 return
     replace_committed_state(project, state, destination=destination, instead_of=before)
-    click.echo(f"committed: {_text(state)}")
+    click.echo(f"committed: {_shown(state)}")
+
+
+def _shown(state: dict[str, Any]) -> str:
+    return shortened(_text(state))
 
 
 def _text(state: dict[str, Any]) -> str:

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 import click
 
 from headwater.cli.arguments import json_option, project_argument
-from headwater.log import Level, Logging, printable, redact
+from headwater.log import Level, Logging, printable, redact, shortened
 
 if TYPE_CHECKING:
     from headwater.verifying import Difference, Restart, Verdict
 
 SHOWN = 5
+VALUE_CHARACTERS = 200
 RECORDING = Path("files") / "recording"
 # What `--record` and `--replay` mean without a folder.
 _DEFAULT = Path("PROJECT") / RECORDING
@@ -83,6 +84,7 @@ def command(
         raise click.UsageError("--record asks the source, --replay does not: give one of them")
     folder = Project(project)
     recording = _recording(folder.path, record or replay)
+    _ = folder.connector_file  # without one, that nothing is configured says little
     fivetran.set_environment()
     values = usable_values(read_configuration(find_configuration(folder.path, configuration)))
     redact.learn(values)
@@ -136,7 +138,7 @@ def _lines(verdict: Verdict) -> Iterator[str]:
     else:
         last = verdict.restarts[-1]
         yield f"The connector does not resume from checkpoint {last.checkpoint} of {verdict.checkpoints}."
-        yield printable(f"  state: {last.state}")
+        yield printable(f"  state: {shortened(last.state)}")
         yield from _why(last)
 
 
@@ -185,8 +187,16 @@ def _said(difference: Difference) -> str:
     }[difference.what]
 
 
-def _row(row: object) -> str:
-    return json.dumps(row, default=str, ensure_ascii=False)
+def _row(row: Mapping[str, object] | None) -> str:
+    """Write a row for a person: values that fill the screen are cut; --json has them whole."""
+    if row is None:
+        return "null"
+    return json.dumps({name: _cut(value) for name, value in row.items()}, default=str, ensure_ascii=False)
+
+
+def _cut(value: object) -> object:
+    text = value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
+    return value if len(text) <= VALUE_CHARACTERS else shortened(text, VALUE_CHARACTERS)
 
 
 def _as_json(verdict: Verdict) -> dict[str, object]:

@@ -9,5 +9,9 @@ import headwater
 
 @click.command("version")
 def command() -> None:
-    """Print the version."""
+    """Print the version. Example:
+
+    \b
+        headwater version
+    """
     click.echo(f"headwater {headwater.__version__}")

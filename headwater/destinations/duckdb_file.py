@@ -47,6 +47,20 @@ CREATE TABLE _headwater.tables (
 """
 
 
+def name_for_duckdb(path: Path) -> str:
+    """Write a path as DuckDB opens it: as UTF-8, whatever the locale lets Python take its bytes for.
+
+    Errors: DestinationError for a name that is none.
+    """
+    try:
+        return os.fsencode(path).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise DestinationError(
+            f"{path}: DuckDB opens files only where the whole path is UTF-8",
+            hint='Rename the folder, or name a file elsewhere in headwater.toml: destination = "duckdb:/…".',
+        ) from error
+
+
 class DatabaseFile:
     """An open DuckDB file; `connection` runs SQL in it.
 
@@ -66,7 +80,7 @@ class DatabaseFile:
         self.connection = duckdb.connect(":memory:", config={**_SETTINGS, "memory_limit": f"{memory}B"})
         try:
             self.connection.execute("SET TimeZone = 'UTC'")
-            self.connection.execute(f"SET temp_directory = {_text(f'{path}.tmp')}")
+            self.connection.execute(f"SET temp_directory = {_text(name_for_duckdb(path) + '.tmp')}")
             self._attach(path)
             if not _has_own_tables(self.connection):
                 self.connection.execute(f"BEGIN; {_OWN_TABLES} COMMIT")
@@ -115,7 +129,7 @@ class DatabaseFile:
         db = self.connection
         db.execute("CHECKPOINT")
         db.execute(f"USE memory; DETACH {CATALOG}")
-        db.execute(f"ATTACH {_text(str(self.path))} AS original (READ_ONLY)")
+        db.execute(f"ATTACH {_text(name_for_duckdb(self.path))} AS original (READ_ONLY)")
         self._copy = copy
         # In a process of its own: closing any descriptor of the file here would drop DuckDB's lock on it.
         done = subprocess.run(["cp", "--reflink=auto", "--", self.path, copy], capture_output=True, check=False)  # noqa: S603, S607 - fixed words and our own paths
@@ -148,7 +162,7 @@ class DatabaseFile:
         _remove_copies(self.path)
 
     def _attach(self, path: Path) -> None:
-        self.connection.execute(f"ATTACH {_text(str(path))} AS {CATALOG} (ROW_GROUP_SIZE {ROW_GROUP_ROWS})")
+        self.connection.execute(f"ATTACH {_text(name_for_duckdb(path))} AS {CATALOG} (ROW_GROUP_SIZE {ROW_GROUP_ROWS})")
         self.connection.execute(f"USE {CATALOG}")
 
 
@@ -176,7 +190,7 @@ def _create(path: Path) -> None:
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with duckdb.connect(str(temporary)) as db:
+        with duckdb.connect(name_for_duckdb(temporary)) as db:
             db.execute(f"BEGIN; {_OWN_TABLES} COMMIT; CHECKPOINT")
         _name_unless_taken(temporary, path)
         sync_folder(path.parent)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import duckdb
 
+from headwater.destinations.duckdb_file import name_for_duckdb
 from headwater.errors import Busy, ConfigurationError, DestinationError
 from headwater.reading.warehouse import Rows, Selection, TableName, limited, where_sql
 
@@ -114,7 +115,7 @@ def open_duckdb(path: Path, schema: str) -> Iterator[DuckDBReader]:
             f"there is nothing to show: {path} does not exist", hint="Run `headwater debug` first."
         )
     try:
-        db = duckdb.connect(str(path), read_only=True)
+        db = duckdb.connect(name_for_duckdb(path), read_only=True)
     except duckdb.Error as error:
         if "lock" in str(error):
             raise Busy(

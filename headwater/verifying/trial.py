@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from headwater.file_upload import FileStore, FileUpload
 from headwater.options import Options, read_options
 from headwater.project import Project
 from headwater.state import Commit
-from headwater.sync import Interrupted, Limits, Quiet, Result, Sync
+from headwater.sync import Interrupted, Limits, Progress, Quiet, Result, Sync
 from headwater.verifying.differences import Comparison, Difference, file_differences
 from headwater.verifying.journal import Place, WritingDestination
 from headwater.verifying.own_process import ProcessDied, in_own_process
@@ -174,18 +175,22 @@ class Trial:
         """Run a sync from what the destination holds, in this process."""
         _, committed = destination.open()
         meeting = self._source.meets(checkpoint)
-        sync = Sync(
-            self._project.load_connector(),
-            self._configuration,
-            destination,
-            self.options,
-            _Reporter(meeting),
-            state=committed.state if committed else "{}",
-            after=committed.committed_at if committed else None,
-            limits=limits,
-            files=files,
-        )
-        result = sync.run()
+        try:
+            connector = self._project.load_connector()
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - connector.py may raise anything when it is imported
+            result = Result("failed", 0.0, Progress(time.monotonic()), error)
+        else:
+            result = Sync(
+                connector,
+                self._configuration,
+                destination,
+                self.options,
+                _Reporter(meeting),
+                state=committed.state if committed else "{}",
+                after=committed.committed_at if committed else None,
+                limits=limits,
+                files=files,
+            ).run()
         missing = meeting.ended(well=result.status == "succeeded")
         if isinstance(result.error, KeyboardInterrupt | Interrupted):
             raise KeyboardInterrupt

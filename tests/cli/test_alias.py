@@ -67,6 +67,18 @@ def test_fivetran_means_headwater_until_the_alias_is_removed(place: Environment,
     assert not place.fivetran.exists()
 
 
+@pytest.mark.parametrize("folder", ["with a blank", "e" * 200, 'quo"te é'], ids=["blank", "long", "quote"])
+def test_the_alias_runs_wherever_the_environment_lies(tmp_path: Path, project: CliProject, folder: str) -> None:
+    place = Environment(tmp_path / folder / "env", project.environment)
+    added = place.run("alias")
+    said = place.run("fivetran", "version")
+    removed = place.run("alias", "--remove")
+
+    assert (added.returncode, added.stderr) == (0, "")
+    assert (said.returncode, said.stdout, said.stderr) == (0, "headwater 0.1.0\n", "")
+    assert removed.stdout == "fivetran is gone\n"
+
+
 def test_the_official_package_is_never_replaced(place: Environment) -> None:
     place.install("fivetran-connector-sdk", "2.13.1")
     refused = place.run("alias")

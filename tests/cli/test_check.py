@@ -85,6 +85,10 @@ CALLS = [
     ('from fivetran_connector_sdk.connector import Connector',
                                                      ("error: Fivetran's SDK has no module "
                                                      "fivetran_connector_sdk.connector")),
+    ('input("your name? ")',                         "warning: input() waits for someone, and nobody is there"),
+    ('breakpoint()',                                 "warning: breakpoint() waits for someone, and nobody is there"),
+    ('from . import rows',                           "error: connector.py is in no package: `from .` fails"),
+    ('from .rows import ROWS',                       "error: connector.py is in no package: `from .rows` fails"),
     ('import sys; sys.exit(1)',                      "warning: sys.exit() ends the whole process"),
     ('import nowhere_to_be_found',                   ("error: nothing that is installed here provides "
                                                      "'nowhere_to_be_found'")),
@@ -172,11 +176,82 @@ SCHEMAS = [
 
 @pytest.mark.parametrize(("returned", "found"), SCHEMAS, ids=[row[0] for row in SCHEMAS])
 def test_what_schema_writes_out(project: CliProject, returned: str, found: str | None) -> None:
-    functions = f"def tables(c):\n    return {returned}\ndef update(c, s): ...\n"
+    functions = f"def tables(c):\n    return {returned}\ndef update(configuration, state): ...\n"
     text = f"{IMPORTS}{functions}connector = Connector(update, tables)\n"
     good(project).write("connector.py", text)
 
     assert findings(project) == ([f"connector.py, line 3: {found}"] if found else [])
+
+
+CALLED = "error: update() is called with configuration=… and state=…, and "
+SCHEMA_CALLED = "error: schema() is called with the configuration"
+FUNCTIONS = [
+    # the functions                                                      what is found
+    ("def update(configuration, state): ...",                            None),
+    ("def update(configuration: dict, state: dict = None): ...",         None),
+    ("def update(*, state, configuration): ...",                         None),
+    ("def update(**given): ...",                                         None),
+    ("async_update = update = print",                                    None),
+    ("from functools import wraps as update",                            None),
+    ("@print\ndef update(c, s): ...",                                    None),
+    ("def update(config, state): ...",                                   CALLED + "does not take configuration"),
+    ("def update(configuration): ...",                                   CALLED + "does not take state"),
+    ("def update(configuration, state, /): ...",                         CALLED + "does not take configuration, state"),
+    ("def update(configuration, state, more): ...",                      CALLED + "wants more too"),
+    ("def update(configuration, state): ...\ndef schema(): ...",         SCHEMA_CALLED),
+    ("def update(configuration, state): ...\ndef schema(c): ...",        None),
+    ("def schema(): ...\ndef update(configuration, state): ...",         None),  # it is not given
+    ("def update(configuration, state): ...\ndef schema(*c): ...",       None),
+    ("def update(configuration, state): ...\ndef schema(a, b): ...",     SCHEMA_CALLED),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("functions", "found"), FUNCTIONS, ids=[row[0] for row in FUNCTIONS])
+def test_what_the_functions_take(project: CliProject, functions: str, found: str | None) -> None:
+    given = ", schema" if "\ndef schema" in functions else ""
+    good(project).write("connector.py", f"{IMPORTS}{functions}\nconnector = Connector(update{given})\n")
+    line = 3 if "schema" in functions else 2
+
+    assert findings(project) == ([f"connector.py, line {line}: {found}"] if found else [])
+
+
+OPTIONS = [
+    # headwater.toml                            what is found
+    ("retries = 3",                             None),
+    ("destinaton = 'x'",                        "the key 'destinaton' is unknown"),
+    ("[tables.orders]\nmod = 'live'",           "[tables.orders]: the key 'mod' is unknown"),
+    ("retries = 'many'",                        "retries must be a whole number, not 'many'"),
+    ("destination =",                           "it cannot be read: Invalid value (at end of document)"),
+    ("destination = 'mongodb://me:pw@host'",    "destination: 'mongodb:' is of no known kind"),
+    ("destination = 'duckdb:a.db'",             None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "found"), OPTIONS, ids=[row[0] for row in OPTIONS])
+def test_what_headwater_toml_says(project: CliProject, text: str, found: str | None) -> None:
+    good(project).write("headwater.toml", text)
+
+    assert findings(project) == ([f"headwater.toml: error: {found}"] if found else [])
+
+
+def test_a_module_that_hides_what_headwater_needs_fails_here(project: CliProject) -> None:
+    good(project)
+    project.write("duckdb.py", "")
+    project.write("vcr.py", "")  # of an extra
+    project.write("click/__init__.py", "")
+
+    assert findings(project) == [
+        "click/__init__.py: error: it hides the package 'click', which headwater needs",
+        "duckdb.py: error: it hides the package 'duckdb', which headwater needs",
+    ]
+
+
+def test_a_folder_called_connector_py_is_no_connector(project: CliProject) -> None:
+    good(project)
+    (project.path / "connector.py").unlink()
+    (project.path / "connector.py").mkdir()
+
+    assert findings(project) == ["connector.py: error: it is a folder"]
 
 
 FILES = [
@@ -185,6 +260,8 @@ FILES = [
     ("pyproject.toml",      b"[project]\ndependencies = 'a'",  "pyproject.toml: error: dependencies is no list"),
     ("configuration.json",  b'{"a": null}',                    "configuration.json: error: a is null"),
     ("configuration.json",  b"[]",                             "configuration.json: error: it must hold a JSON object"),
+    ("configuration.json",  b'{"a": "1", "a": "2"}',           "configuration.json: warning: a stands there twice"),
+    ("configuration.json",  b'{"a": ' + b"[" * 99_999,         "configuration.json: error: it cannot be read: maximum"),
     ("configuration.json",  b"\xff",                           "configuration.json: error: it cannot be read: "),
     ("old.py",              b"# coding: latin-1\nX = '\xe9'",  None),
     ("old.py",              b"X = '\xe9'",                     "old.py, line 1: error: (unicode error)"),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 
+import click.testing
 import pytest
 
-from headwater.cli import COMMANDS
+from headwater.cli import COMMANDS, group
 from tests.cli.cli_project import CliProject
 
 HEAVY = {"cryptography", "duckdb", "numpy", "packaging", "pandas", "pathspec", "pyarrow", "requests", "rich", "sqlite3"}
@@ -43,11 +45,24 @@ def test_help_names_every_command_and_each_explains_itself(project: CliProject) 
     assert project.run("help", "show").out == project.run("show", "--help").out
 
 
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_help_has_an_example_that_can_be_copied(name: str) -> None:
+    shown = click.testing.CliRunner().invoke(group, [name, "--help"], terminal_width=80).output
+    lines = shown.splitlines()
+    examples = [at for at, line in enumerate(lines) if re.match(r" {6}(eval .\$\()?headwater ", line)]
+
+    assert examples
+    # What follows one is nothing or another; else the line was broken, and is no command.
+    assert [lines[at + 1] for at in examples if lines[at + 1] and at + 1 not in examples] == []
+
+
 WRONG = [
     # what was typed                    the last line of what is said
     (["debgu"],                         "Error: unknown command 'debgu': did you mean 'debug'?\n"),
     (["run"],                           "Error: unknown command 'run': did you mean 'debug'?\n"),
     (["RESET"],                         "Error: unknown command 'RESET': did you mean 'reset'?\n"),
+    (["reset", "", "--yes"],            "Error: Invalid value for '[PROJECT]': it is empty; . is this folder\n"),
+    (["init", ""],                      "Error: Invalid value for '[PROJECT]': it is empty; . is this folder\n"),
     (["xyzzy"],                         "Error: unknown command 'xyzzy'\n"),
     (["help", "shwo"],                  "Error: unknown command 'shwo': did you mean 'show'?\n"),
     (["--verbose"],                     "Error: No such option '--verbose'. Did you mean '--version'?\n"),

@@ -239,6 +239,15 @@ def test_what_the_form_does_not_take_is_refused_and_the_file_stays(
     assert CANARY not in outcome.err
 
 
+def test_a_password_that_no_sync_could_decrypt_is_not_called_checked(shop: CliProject) -> None:
+    shop.configuration({**GOOD, "api_key": SEALED})
+    outcome = shop.run("configuration", "--yes")
+
+    assert (outcome.code, outcome.out) == (1, "")
+    assert outcome.err.startswith(f"Error: api_key is encrypted, and the key is missing: {key_file(shop)}\n")
+    assert not key_file(shop).exists()  # a new one would open nothing
+
+
 FAILURES = {
     "at import": FORM.replace("def update", "raise ValueError(open('configuration.json').read())\ndef update"),
     "in update": FORM.replace("    op.checkpoint({})", "    raise ValueError(str(configuration))"),

@@ -192,7 +192,7 @@ START = "debugging connector at: <project>\nVersion: headwater 0.1.0\n"
 BROKEN_PROJECTS = {
     "no connector.py": (
         {"configuration.json": "{}"},
-        START + "SYNC FAILED: <project> holds no connector.py\n  Go into the project's folder, or name it.\n", 0),
+        "SYNC FAILED: <project> holds no connector.py\n  Go into the project's folder, or name it.\n", 0),
     "no configuration.json": (
         {"connector.py": ""},
         ("SYNC FAILED: there is no configuration: <project>/configuration.json does not exist\n"
@@ -200,7 +200,7 @@ BROKEN_PROJECTS = {
     "broken JSON": (
         {"connector.py": "", "configuration.json": '{"a": '},
         ("SYNC FAILED: <project>/configuration.json is not JSON: Expecting value: line 1 column 7 (char 6)\n"
-         "  In JSON a backslash in a value is written twice.\n"), 0),
+         '  Write it as {"name": "value"}.\n'), 0),
     "a number in the configuration": (
         {"connector.py": "", "configuration.json": '{"page": 100}'},
         ("SYNC FAILED: <project>/configuration.json: all values must be strings; these are not: page\n"
@@ -413,3 +413,26 @@ def test_a_crash_leaves_no_image_of_the_process_with_its_secrets(project: CliPro
     outcome = project.connector(asks, top="import resource").debug()
 
     assert "connector core 0\n" in outcome.out
+
+
+@pytest.mark.parametrize("command", ["debug", "verify"])
+def test_a_folder_without_a_connector_is_said_so_first(project: CliProject, command: str) -> None:
+    outcome = project.run(command)
+
+    assert outcome.code == 1
+    assert (outcome.out + outcome.err).partition(": ")[2] == (
+        "<project> holds no connector.py\n"
+        + ("  " if command == "debug" else "")
+        + "Go into the project's folder, or name it.\n"
+    )
+
+
+def test_what_the_system_refuses_headwater_is_said_without_its_number(project: CliProject) -> None:
+    project.connector('op.upsert("orders", {"id": 1})')
+    project.write("files", "a file where the folder should be")
+    synced = project.debug()
+    cleared = project.run("reset", "--yes")
+
+    assert "SYNC FAILED: <project>/files: File exists\n" in synced.out
+    assert (synced.code, cleared.code) == (1, 1)
+    assert "[Errno" not in synced.out + cleared.err

@@ -37,7 +37,8 @@ def test_a_state_file_wins_over_the_committed_state_and_full_resync_over_both(pr
     assert "Previous state:\n{}\n" in afresh.out
     assert wrong.out.endswith("SYNC FAILED: other.json must hold a JSON object, not list\n")
     assert missing.out.endswith(
-        "SYNC FAILED: the state cannot be read: [Errno 2] No such file or directory: 'none.json'\n"
+        "SYNC FAILED: the state cannot be read: none.json: No such file or directory\n"
+        "  It is looked for where the command is typed, then in the project.\n"
     )
     assert [outcome.code for outcome in (given, afresh, wrong, missing)] == [0, 0, 1, 1]
 

@@ -228,7 +228,9 @@ WRONG = [
                                                        "See them with `headwater package list`.\n")),
     (["--package-id", "../groups"],             1,    ("Error: Fivetran has no package ../groups\n"
                                                        "See them with `headwater package list`.\n")),
-    (["--configuration", "nowhere.json"],       1,    "No such file or directory: 'nowhere.json'\n"),
+    (["--configuration", "nowhere.json"],       1,    ("nowhere.json: No such file or directory\n"
+                                                       "It is looked for where the command is typed, then in the "
+                                                       "project.\n")),
     (["--api-key", "d3Jvbmc6a2V5"],             1,    "The API key is refused: take one that is valid, in base64.\n"),
     (["--state", "state.json"],                 2,    ("there is no --state here: Fivetran keeps the state; "
                                                        "`headwater state` is about the one that is kept here\n")),
@@ -245,6 +247,18 @@ def test_what_cannot_be_deployed(shop: CliProject, account: Account, flags: list
 
     assert (outcome.code, outcome.err.endswith(said)) == (code, True), outcome.err
     assert (account.packages, len(account.connections)) == ({}, 2)
+
+
+def test_a_fivetran_that_cannot_be_reached_is_said_in_a_sentence(shop: CliProject) -> None:
+    settings = Path(shop.environment["HOME"]) / ".fivetran" / "connector_sdk" / "_config.json"
+    settings.write_text('{"production_base_url": "https://127.0.0.1:1"}')
+    outcome = deploy(shop)
+
+    assert outcome.code == 1
+    assert outcome.err == (
+        "Error: GET /v1/groups: https://127.0.0.1:1 does not answer: Connection refused\n"
+        "Check the network, and HTTPS_PROXY where a proxy stands in between.\n"
+    )
 
 
 def test_the_key_is_sent_in_the_clear_to_nobody_else(shop: CliProject) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from contextlib import closing
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import duckdb
 import pytest
 
 from tests.cli.cli_project import CliProject
+from tests.cli.test_terminal import on_a_terminal
 
 ROWS = """
 op.upsert("orders", {"id": 1, "name": "käse, \\"mild\\"", "total": 1.5, "paid": True, "photo": b"ab", "empty": ""})
@@ -154,3 +156,41 @@ def test_show_reads_what_a_killed_sync_left_in_the_log(project: CliProject) -> N
     assert killed.code == -9
     assert Path(f"{project.warehouse}.wal").exists()
     assert outcome.out.startswith("id,_fivetran_synced,_fivetran_deleted\n1,")
+
+
+def test_a_terminal_that_is_too_narrow_gets_the_columns_that_fit(project: CliProject) -> None:
+    project.connector('op.upsert("wide", {"id": 1, **{f"column_{n}": n for n in range(500)}})')
+    assert project.debug().code == 0
+    with on_a_terminal(project, "show", "--sql", "SELECT * FROM wide") as (terminal, process):
+        process.wait(timeout=30)
+        terminal.all()
+    piped = project.run("show", "--sql", "SELECT * FROM wide")
+
+    lines = terminal.plain.splitlines()
+    assert [len(line) <= 100 for line in lines] == [True] * 4
+    assert lines[0].startswith("  _fivetran_id                              id  column_0  column_1")
+    assert lines[3] == "… 497 more columns: choose with --columns, or see all with --json"
+    assert piped.out.split("\n")[0].split()[-3:] == ["column_499", "_fivetran_synced", "_fivetran_deleted"]
+
+
+ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+
+
+@pytest.mark.parametrize(
+    ("folder", "code", "said"),
+    [
+        (b"sh\xc3\xb6p", 0, "Sync SUCCEEDED in"),
+        (b"sh\xffp", 1, "DuckDB opens files only where the whole path is UTF-8\n  Rename the folder"),
+    ],
+)
+def test_a_folder_whose_name_is_not_ascii_where_the_locale_is(
+    project: CliProject, folder: bytes, code: int, said: str
+) -> None:
+    project.connector('op.upsert("orders", {"id": 1})')
+    project.path = project.path.rename(project.path.parent / os.fsdecode(folder))
+    synced = project.run("debug", env_extra=ASCII)
+    shown = project.run("show", "orders", "--columns", "id", "--csv", env_extra=ASCII)
+
+    assert (synced.code, said in synced.out) == (code, True), synced
+    assert (shown.code, shown.out) == ((0, "id\n1\n") if code == 0 else (1, ""))
+    assert "Traceback" not in shown.err

@@ -114,6 +114,43 @@ def test_state_of_a_project_without_syncs(project: CliProject, arguments: list[s
     assert list(project.path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"\xff\xfe", "Error: new.json is not in UTF-8: byte 0 is 0xff\n"),
+        (b'{"n": 1e999}', "Error: new.json is not JSON: it has no 1e999, which is more than a double holds\n"),
+        (b'{"n": 1, "n": 2}', "Error: new.json says 'n' twice\n"),
+        (b'{"a": {"n": 1, "n": 2}}', "Error: new.json says 'n' twice\n"),
+    ],
+)
+def test_a_state_that_would_not_come_back_is_refused(synced: CliProject, content: bytes, said: str) -> None:
+    (synced.path / "new.json").write_bytes(content)
+    before = synced.state
+    outcome = synced.run("state", "set", "--file", "new.json", "--yes")
+
+    assert (outcome.code, outcome.out, outcome.err) == (1, "", said)
+    assert synced.state == before
+
+
+def test_a_state_written_on_windows_is_taken(synced: CliProject) -> None:
+    (synced.path / "new.json").write_bytes(b'\xef\xbb\xbf{"n": 41}\r\n')
+    outcome = synced.run("state", "set", "--file", "new.json", "--yes")
+
+    assert (outcome.code, outcome.err) == (0, "")
+    assert synced.state == {"n": 41}
+
+
+def test_a_long_state_does_not_fill_the_screen(synced: CliProject) -> None:
+    synced.write("new.json", json.dumps({"ids": "x" * 5_000_000}))
+    as_set = synced.run("state", "set", "--file", "new.json", "--yes")
+    got = synced.run("state", "get")
+
+    assert as_set.out.startswith('committed: {\n  "ids": "xxx')
+    assert as_set.out.endswith("x… (5,000,015 characters)\n")
+    assert len(as_set.out) < 3000
+    assert len(json.loads(got.out)["ids"]) == 5_000_000
+
+
 def test_edit_asks_again_after_a_slip_and_commits_what_is_right(synced: CliProject) -> None:
     editor = synced.write(
         "editor", "#!/bin/sh\nif grep -q slip $1; then echo '{\"n\": 9}' > $1; else echo slip > $1; fi\n"

@@ -159,6 +159,51 @@ def test_a_sync_that_fails_by_itself_is_said_so_without_secrets(project: CliProj
     assert "canary" not in outcome.err
 
 
+@pytest.mark.parametrize(
+    ("top", "said", "traced"),
+    [
+        ("import not_installed", "ModuleNotFoundError: No module named 'not_installed'", 'connector.py", line 2'),
+        ("def wrong(:", "SyntaxError: invalid syntax (connector.py, line 2)", "    def wrong(:"),
+        ("import sys; sys.exit(3)", "SystemExit: 3", 'connector.py", line 2'),
+        ("raise SystemExit", "SystemExit", 'connector.py", line 2'),
+    ],
+)
+def test_a_connector_that_cannot_be_imported_is_said_so(project: CliProject, top: str, said: str, traced: str) -> None:
+    project.connector("pass", top=top)
+    outcome = project.run("verify")
+
+    assert (outcome.code, outcome.out) == (1, "")
+    assert outcome.err.endswith(
+        f"Error: the sync itself fails: {said}\nMend that first: `headwater debug` shows where it comes from.\n"
+    )
+    assert traced in outcome.err
+    assert "headwater/verifying" not in outcome.err
+    assert "importlib" not in outcome.err
+
+
+def test_a_project_without_a_connector_is_said_so(project: CliProject) -> None:
+    project.write("connector.py", "")
+    project.configuration({})
+    outcome = project.run("verify")
+
+    assert (outcome.code, outcome.out) == (1, "")
+    assert outcome.err == (
+        "Error: the sync itself fails: <project>/connector.py defines no `connector`\n"
+        "End it with: connector = Connector(update=update, schema=schema)\n"
+        "Mend that first: `headwater debug` shows where it comes from.\n"
+    )
+
+
+def test_a_long_value_does_not_fill_the_screen(project: CliProject) -> None:
+    project.connector(LOSES.replace('"nan": float("nan")', '"text": "x" * 1_000_000'), schema=SCHEMA)
+    shown = project.run("verify")
+    asked_for = project.run("verify", "--json")
+
+    assert '  tester.orders: lost: {"id": 2, "text": "xxx' in shown.out
+    assert max(map(len, shown.out.splitlines())) < 1000
+    assert len(asked_for.out) > 2_000_000  # a script gets the whole
+
+
 MANY = """
 for number in range(state.get("done", 0), 30):
     op.upsert("orders", {"id": number})

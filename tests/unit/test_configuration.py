@@ -89,6 +89,8 @@ def test_a_configuration_is_read_as_it_is_written(
 
 STRINGS = '\nPut quotes around them, as in "page_size": "100", and convert them in the connector.'
 BACKSLASH = "\nIn JSON a backslash in a value is written twice."
+EMPTY = "\nIt is empty: write {} into it."
+QUOTES = "\nIn JSON names and texts stand in double quotes, and no comma follows the last one."
 REFUSED = [
     # content                             what is said after the path
     ("[]",                                " must hold a JSON object, not list"),
@@ -97,12 +99,16 @@ REFUSED = [
     ('{"n": 1}',                          ": all values must be strings; these are not: n" + STRINGS),
     ('{"a": "x", "n": null, "b": true}',  ": all values must be strings; these are not: n, b" + STRINGS),
     ('{"list": [], "object": {}}',        ": all values must be strings; these are not: list, object" + STRINGS),
-    ("",                                  " is not JSON: Expecting value: line 1 column 1 (char 0)" + BACKSLASH),
+    ("",                                  " is not JSON: Expecting value: line 1 column 1 (char 0)" + EMPTY),
+    ('{"a": "b",}',                       (" is not JSON: Expecting property name enclosed in double quotes: line 1 "
+                                          "column 11 (char 10)" + QUOTES)),
+    ('{"a": ' + "[" * 100_000,            (" is not JSON: maximum recursion depth exceeded while decoding a JSON array "
+                                          "from a unicode string\nWrite it as {\"name\": \"value\"}.")),
     ('{"path": "C:\\data"}',              " is not JSON: Invalid \\escape: line 1 column 13 (char 12)" + BACKSLASH),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("content", "said"), REFUSED, ids=[content for content, _ in REFUSED])
+@pytest.mark.parametrize(("content", "said"), REFUSED, ids=[content[:40] for content, _ in REFUSED])
 def test_a120_what_is_no_object_of_texts_is_refused_by_name(tmp_path: Path, content: str, said: str) -> None:
     path = given(tmp_path / "c.json", content)
 
@@ -121,13 +127,22 @@ def test_a120_a_refusal_does_not_show_the_values(tmp_path: Path) -> None:
     assert not {"4711", "hunter2"} & set(str(caught.value).replace("'", " ").split())
 
 
-@pytest.mark.parametrize("make", [lambda path: None, Path.mkdir, lambda path: path.write_bytes(b"\xff{}")])
-def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path, make: Any) -> None:
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda path: None, "No such file or directory"),
+        (Path.mkdir, "Is a directory"),
+        (lambda path: path.write_bytes(b"\xff{}"), "it is not in UTF-8\nSave it as UTF-8."),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path, make: Any, said: str) -> None:
     path = tmp_path / "c.json"
     make(path)
 
-    with pytest.raises(ConfigurationError, match=r"^the configuration cannot be read: "):
+    with pytest.raises(ConfigurationError) as caught:
         read_configuration(path)
+
+    assert str(caught.value) == f"the configuration cannot be read: {path}: {said}"
 
 
 @pytest.mark.parametrize(("fields", "accepted"), [(0, True), (100, True), (101, False)])
