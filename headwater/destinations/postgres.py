@@ -21,7 +21,7 @@ import pyarrow as pa
 from headwater.batch import Batch
 from headwater.destinations.abc import Settings
 from headwater.destinations.dialect import columns_from, columns_text, warn_of_dropped
-from headwater.destinations.postgres_copy import copy_text, storable
+from headwater.destinations.postgres_copy import copy_binary, storable
 from headwater.destinations.postgres_lease import LEASE_SECONDS, Lease, lock_key
 from headwater.destinations.postgres_session import Address, ConnectionLost, Session
 from headwater.destinations.postgres_sql import BATCH, POSTGRES, column_type, quote, sql_type, stored_name, table_name
@@ -440,7 +440,8 @@ class Postgres:
         part, changed = self._storable(table, part)
         columns = ", ".join(_column(name, kind) for name, kind in kinds.items())
         session.execute(f"CREATE TEMPORARY TABLE {BATCH} ({columns}) ON COMMIT DROP")
-        session.copy(f"COPY {BATCH} ({POSTGRES.names(kinds)}) FROM STDIN", copy_text(part, [*kinds.values()]))
+        copy = f"COPY {BATCH} ({POSTGRES.names(kinds)}) FROM STDIN (FORMAT binary)"
+        session.copy(copy, copy_binary(part, [*kinds.values()]))
         key = [name for name in table.primary_key if name in kinds]
         if any(name in changed or kinds[name].name in _EQUAL_THOUGH_DIFFERENT for name in key):
             twice = f"{POSTGRES.same_key(key)} AND old.ctid < batch.ctid"

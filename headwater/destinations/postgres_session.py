@@ -156,7 +156,7 @@ class Session:
         with self._translating():
             return self._db.execute(sql, parameters or None).fetchall()
 
-    def copy(self, sql: str, pieces: Iterable[memoryview]) -> None:
+    def copy(self, sql: str, pieces: Iterable[bytes | memoryview]) -> None:
         """Run a `COPY … FROM STDIN`."""
         with self._translating(), self._db.cursor() as cursor, cursor.copy(sql) as copy:
             for piece in pieces:
