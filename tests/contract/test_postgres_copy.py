@@ -6,8 +6,10 @@ import itertools
 import json
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 
@@ -128,3 +130,18 @@ def test_a_value_that_postgres_refuses_is_named_by_its_column_and_not_shown(driv
 
     assert "column value" in refused.value.message
     assert "secret" not in refused.value.message
+
+
+def test_digits_that_the_type_of_an_array_has_not_are_refused(driver: PostgresDriver) -> None:
+    """Arrow does not look at them: an array from elsewhere may hold them."""
+    kind = decimal_type(5, 2)
+    table = made("values", {"id": ColumnType(LONG), "value": kind})
+    good = batch(table, rows=[{"id": 1, "value": decimal_of(1, kind)}])
+    assert good.rows is not None
+    number = pa.py_buffer((10**30).to_bytes(16, "little"))
+    value = pa.Array.from_buffers(pa.decimal128(5, 2), 1, [None, number])
+    bad = good.rows.set_column(good.rows.column_names.index("value"), "value", value)
+    with opened(driver) as destination:
+        destination.create_table(table)
+        with pytest.raises(DestinationError, match="numeric field overflow"):
+            destination.write(table, replace(good, rows=bad))
