@@ -930,6 +930,11 @@ def batch(
     )
 
 
+def rows_in_place(table: Table, rows: Sequence[Row]) -> Batch:
+    """Build a batch of whole rows, their system columns as they are given."""
+    return Batch(_part(table, rows), [], None)
+
+
 def _part(table: Table, rows: Sequence[Row]) -> pa.Table | None:
     if not rows:
         return None
