@@ -21,6 +21,7 @@
             return Driver(tmp_path / "warehouse.db")
 
 Every test gets a driver of its own. `headwater/destinations/abc.py` says in words what is tested here.
+A destination that can migrate subclasses `MigrationContract` of `headwater.testing.migration_contract` instead.
 """
 
 from __future__ import annotations
