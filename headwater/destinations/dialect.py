@@ -16,6 +16,7 @@ class Dialect:
     """The words in which a database differs from others; each function takes and gives SQL.
 
     quote       a name as an identifier
+    table_name  a table, with its schema
     sql_type    a column type
     float_text  a float, of the type FLOAT or DOUBLE, as text that Python would write
     iso         a timestamp without zone, as Python writes it: 'T' between, and six digits of a second or none
@@ -23,6 +24,7 @@ class Dialect:
     """
 
     quote: Callable[[str], str]
+    table_name: Callable[[Table], str]
     sql_type: Callable[[ColumnType], str]
     float_text: Callable[[str, ColumnType], str]
     iso: Callable[[str], str]

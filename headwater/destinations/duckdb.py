@@ -20,6 +20,19 @@ from headwater.destinations.duckdb_catalog import StoredTables
 from headwater.destinations.duckdb_file import DatabaseFile, hint
 from headwater.destinations.duckdb_sql import DUCKDB, column_type, quote, schema_name, sql_type, table_name
 from headwater.destinations.highest_keys import HighestKeys
+from headwater.destinations.migrations import (
+    AddColumnInHistory,
+    ChangeMode,
+    CopyTable,
+    DropColumnInHistory,
+    Migration,
+    Refused,
+    RenameTable,
+    name_taken,
+    require_distinct,
+    require_past,
+)
+from headwater.destinations.sql_migrations import newest_start, statements
 from headwater.errors import ConfigurationError, DestinationError, Fenced, TransientError
 from headwater.schema import ACTIVE, DELETED, END, START, SYNCED, Mode, Table
 from headwater.state import Commit
@@ -148,6 +161,7 @@ class DuckDB:
     def _move_to_copy(self) -> None:
         self._end("ROLLBACK")
         self._stored.forget()
+        self._highest.forget_all()
         try:
             self._open_file().move_to_copy()
         except duckdb.Error as error:
@@ -204,11 +218,7 @@ class DuckDB:
 
     def _adopt(self, schema: str, name: str, found: list[tuple[Any, ...]]) -> Table:
         """Take over a table that another program made, as Fivetran's tester does."""
-        keys = self._fetch(
-            "SELECT constraint_column_names FROM duckdb_constraints() WHERE database_name = 'warehouse' "
-            "AND schema_name = ? AND table_name = ? AND constraint_type = 'PRIMARY KEY'",
-            schema, name,
-        )  # fmt: skip
+        keys = self._constraints(schema, name)
         if not keys:
             raise DestinationError(
                 f"{schema}.{name}: the table was not made by headwater and has no primary key",
@@ -223,6 +233,14 @@ class DuckDB:
             table.columns |= missing
         self._record(table)
         return table
+
+    def _constraints(self, schema: str, name: str) -> list[tuple[Any, ...]]:
+        """List the columns of the primary key that a table has; headwater makes none."""
+        return self._fetch(
+            "SELECT constraint_column_names FROM duckdb_constraints() WHERE database_name = 'warehouse' "
+            "AND schema_name = ? AND table_name = ? AND constraint_type = 'PRIMARY KEY'",
+            schema, name,
+        )  # fmt: skip
 
     def create_table(self, table: Table) -> None:
         self._do(partial(self._create, _copy(table)))
@@ -245,10 +263,8 @@ class DuckDB:
         self._do(partial(self._drop, _copy(table)))
 
     def _drop(self, table: Table) -> None:
-        self._highest.forget(table)
         self._execute(f"DROP TABLE {table_name(table)}")
-        self._stored.dropped(table.schema, table.name)
-        self._execute("DELETE FROM _headwater.tables WHERE schema = ? AND name = ?", table.schema, table.name)
+        self._forget(table)
 
     def alter_table(self, table: Table, *, add: Mapping[str, ColumnType], retype: Mapping[str, ColumnType]) -> None:
         self._do(partial(self._alter, _copy(table), dict(add), dict(retype)))
@@ -281,12 +297,52 @@ class DuckDB:
         self._execute(f"ALTER TABLE {table} DROP COLUMN {column}")
         self._execute(f"ALTER TABLE {table} RENAME COLUMN {new} TO {column}")
 
+    def migrate(self, table: Table, migration: Migration) -> None:
+        self._begin()
+        self._require_possible(table, migration)
+        self._do(partial(self._migrate, _copy(table), migration))
+
+    def _require_possible(self, table: Table, migration: Migration) -> None:
+        after = migration.after(table)
+        require_distinct(after)
+        if after.name != table.name:
+            alike = self._stored.alike(after.schema, after.name)
+            # A table may change the case of its own name.
+            if alike is not None and not (isinstance(migration, RenameTable) and alike == table.name):
+                raise name_taken(table, alike)
+        if isinstance(migration, AddColumnInHistory | DropColumnInHistory):
+            [(newest,)] = self._fetch(newest_start(DUCKDB, table))
+            require_past(table, migration, newest)
+        if isinstance(migration, ChangeMode) and self._constraints(table.schema, table.name):
+            raise Refused(
+                f"{table}: another program made this table with a primary key, which DuckDB cannot change",
+                hint="Copy the table first: the copy has none.",
+            )
+
+    def _migrate(self, table: Table, migration: Migration) -> None:
+        after = migration.after(table)
+        if isinstance(migration, CopyTable):
+            self._create(after)
+        for sql, parameters in statements(DUCKDB, table, migration):
+            self._execute(sql, *parameters)
+        if isinstance(migration, RenameTable):
+            self._forget(table)
+            self._stored.created(after.schema, after.name)
+        self._stored.altered(after.schema, after.name)
+        self._highest.forget(after)
+        self._record(after)
+
     def holds(self, table: Table, column: str, kind: ColumnType) -> bool:
         self._begin()
         if kind.name != DOUBLE or table.columns[column].name not in INTEGERS:
             return True
         lossy = f"{quote(column)} NOT BETWEEN {-LARGEST_EXACT_INTEGER} AND {LARGEST_EXACT_INTEGER}"
         return self._fetch(f"SELECT count(*) FROM {table_name(table)} WHERE {lossy}") == [(0,)]
+
+    def _forget(self, table: Table) -> None:
+        self._highest.forget(table)
+        self._stored.dropped(table.schema, table.name)
+        self._execute("DELETE FROM _headwater.tables WHERE schema = ? AND name = ?", table.schema, table.name)
 
     def _record(self, table: Table) -> None:
         self._execute("DELETE FROM _headwater.tables WHERE schema = ? AND name = ?", table.schema, table.name)

@@ -93,4 +93,4 @@ def _base64(column: str) -> str:
     return f"base64({column})"
 
 
-DUCKDB = Dialect(quote, sql_type, _float_text, _iso, _base64)
+DUCKDB = Dialect(quote, table_name, sql_type, _float_text, _iso, _base64)

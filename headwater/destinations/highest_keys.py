@@ -29,8 +29,12 @@ class HighestKeys:
         self._highest.setdefault((table.schema, table.name), None)
 
     def forget(self, table: Table) -> None:
-        """Note that the key column has another type now."""
+        """Note that the key column has another type now, or that other rows have come by another way."""
         self._highest.pop((table.schema, table.name), None)
+
+    def forget_all(self) -> None:
+        """Note that the transaction was rolled back: a table may have been another, with higher keys."""
+        self._highest.clear()
 
     def all_beyond(self, table: Table, rows: pa.Table, read: Callable[[], Any]) -> bool:
         """Say whether every key of `rows` is beyond all others, and raise the bound to them.

@@ -11,6 +11,8 @@ import pyarrow as pa
 
 from headwater.batch import Batch, comparable_key
 from headwater.destinations.abc import Settings
+from headwater.destinations.memory_migrations import migrated
+from headwater.destinations.migrations import Migration, RenameTable, name_taken
 from headwater.errors import DestinationError, Fenced
 from headwater.schema import ACTIVE, DELETED, END, START, SYNCED, Table
 from headwater.state import Commit
@@ -139,6 +141,17 @@ class MemoryDestination:
         blank = dict.fromkeys(add)
         rows = ({**row, **blank} for row in stored.rows.values())
         stored.rows = {_key(table.primary_key, row): row for row in rows}
+
+    def migrate(self, table: Table, migration: Migration) -> None:
+        stored = self._touch(table)
+        after = migration.after(stored.table)
+        if after.name != table.name and self.describe_table(after.schema, after.name) is not None:
+            raise name_taken(table, after.name)
+        rows = migrated(stored.table, migration, [*stored.rows.values()])
+        if isinstance(migration, RenameTable):
+            self._changed[table.schema, table.name] = None
+        by_key = {_key(after.primary_key, row): row for row in rows}
+        self._changed[after.schema, after.name] = Stored(after, by_key)
 
     def holds(self, table: Table, column: str, kind: ColumnType) -> bool:
         stored = self._touch(table)

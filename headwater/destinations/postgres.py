@@ -12,6 +12,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
@@ -21,10 +22,22 @@ import pyarrow as pa
 from headwater.batch import Batch
 from headwater.destinations.abc import Settings
 from headwater.destinations.dialect import columns_from, columns_text, warn_of_dropped
+from headwater.destinations.migrations import (
+    AddColumnInHistory,
+    ChangeMode,
+    CopyTable,
+    DropColumnInHistory,
+    FillColumn,
+    Migration,
+    RenameTable,
+    name_taken,
+    require_past,
+)
 from headwater.destinations.postgres_copy import copy_binary, storable
 from headwater.destinations.postgres_lease import LEASE_SECONDS, Lease, lock_key
 from headwater.destinations.postgres_session import Address, ConnectionLost, Session
 from headwater.destinations.postgres_sql import BATCH, POSTGRES, column_type, quote, sql_type, stored_name, table_name
+from headwater.destinations.sql_migrations import newest_start, statements
 from headwater.errors import Busy, DestinationError, Fenced, TransientError
 from headwater.log import Logging
 from headwater.schema import ACTIVE, DELETED, END, START, SYNCED, Mode, Table
@@ -84,6 +97,16 @@ SELECT a.attname FROM pg_index AS i
 JOIN pg_class AS c ON c.oid = i.indrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
 JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = ANY (i.indkey)
 WHERE i.indisprimary AND n.nspname = $1 AND c.relname = $2 ORDER BY array_position(i.indkey, a.attnum)
+"""
+
+_PRIMARY_KEY_NAME = """
+SELECT quote_ident(conname) FROM pg_constraint AS k
+JOIN pg_class AS c ON c.oid = k.conrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
+WHERE k.contype = 'p' AND n.nspname = $1 AND c.relname = $2
+"""
+# Tables share their names with views, indexes and sequences.
+_TAKEN = """
+SELECT 1 FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2
 """
 
 # The types in which values the engine tells apart may be equal: -0.0 and 0.0, two spellings of one JSON.
@@ -353,6 +376,41 @@ class Postgres:
         if actions:
             self._open_session().execute(f"ALTER TABLE {table_name(table)} {', '.join(actions)}")
         self._record(grown)
+
+    def migrate(self, table: Table, migration: Migration) -> None:
+        self._begin(str(table))
+        session = self._open_session()
+        after = migration.after(table)
+        if after.name != table.name and session.fetch(_TAKEN, stored_name(after.schema), stored_name(after.name)):
+            raise name_taken(table, after.name)
+        if isinstance(migration, AddColumnInHistory | DropColumnInHistory):
+            [(newest,)] = session.fetch(newest_start(POSTGRES, table))
+            require_past(table, migration, newest)
+        if isinstance(migration, AddColumnInHistory | FillColumn):
+            migration = self._storable_value(after, migration)
+        if isinstance(migration, CopyTable):
+            self.create_table(after)
+        elif isinstance(migration, ChangeMode):
+            self._drop_primary_key(table)
+        for sql, parameters in statements(POSTGRES, table, migration):
+            session.execute(sql, *parameters)
+        if isinstance(migration, ChangeMode) and set(after.primary_key) <= after.columns.keys():
+            session.execute(f"ALTER TABLE {table_name(after)} ADD PRIMARY KEY ({POSTGRES.names(after.primary_key)})")
+        if isinstance(migration, RenameTable):
+            self._forget(table.schema, table.name)
+        self._record(after)
+
+    def _drop_primary_key(self, table: Table) -> None:
+        session = self._open_session()
+        for (name,) in session.fetch(_PRIMARY_KEY_NAME, stored_name(table.schema), stored_name(table.name)):
+            session.execute(f"ALTER TABLE {table_name(table)} DROP CONSTRAINT {name}")
+
+    def _storable_value(self, table: Table, migration: AddColumnInHistory | FillColumn) -> Migration:
+        """Take out of a value what Postgres cannot hold, as out of a batch."""
+        column = migration.column
+        value = pa.array([migration.value], arrow_type(table.columns[column]))
+        part, _ = self._storable(table, pa.table({column: value}))
+        return replace(migration, value=part[column][0].as_py())
 
     def holds(self, table: Table, column: str, kind: ColumnType) -> bool:
         self._begin(str(table))

@@ -153,4 +153,4 @@ def _base64(column: str) -> str:
     return f"translate(encode({column}, 'base64'), E'\\n', '')"
 
 
-POSTGRES = Dialect(quote, sql_type, _float_text, _iso, _base64)
+POSTGRES = Dialect(quote, table_name, sql_type, _float_text, _iso, _base64)

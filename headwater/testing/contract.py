@@ -21,6 +21,7 @@
             return Driver(tmp_path / "warehouse.db")
 
 Every test gets a driver of its own. `headwater/destinations/abc.py` says in words what is tested here.
+A destination that can migrate subclasses `MigrationContract` of `headwater.testing.migration_contract` instead.
 """
 
 from __future__ import annotations
@@ -967,6 +968,11 @@ def batch(
         changes=[part for group in changes if (part := _part(table, [row | {SYNCED: synced} for row in group]))],
         deletes=_part(table, deletes),
     )
+
+
+def rows_in_place(table: Table, rows: Sequence[Row]) -> Batch:
+    """Build a batch of whole rows, their system columns as they are given."""
+    return Batch(_part(table, rows), [], None)
 
 
 def _part(table: Table, rows: Sequence[Row]) -> pa.Table | None:

@@ -2,10 +2,11 @@
 
 An input file is a JSON object of steps, which are played in the order in which they stand: `create_table`,
 `alter_table`, `ops` (upsert, update, delete, soft_delete, truncate_before, soft_truncate_before),
-`schema_migration`, `describe_table`. Each operation is committed by itself.
+`schema_migration`, `describe_table`. Each operation and each migration is committed by itself.
 
-What the destination has no means for is noted, as a partner's destination answers `unsupported`. What must be
-ignored is: an update or delete of a row that is not there, an operation on a table that is not there.
+A migration that the destination has no means for is noted, as a partner's destination answers `unsupported`, and
+so is one that the tables do not allow. What must be ignored is: an update or delete of a row that is not there, an
+operation on a table that is not there.
 
 Source: fivetran_partner_sdk, tools/destination-connector-tester (README and input files); rules H-20 to H-34.
 """
@@ -25,12 +26,15 @@ import pyarrow as pa
 
 from headwater.batch import DELETE, UPDATE, UPSERT, Batch, TypedOperations, net_effect
 from headwater.destinations import Destination
+from headwater.destinations.migrations import Migrations, Refused, Unsupported
 from headwater.errors import ConfigurationError
 from headwater.history import versions
 from headwater.schema import ROW_ID, SYSTEM_COLUMNS, Mode, Table, read_type
+from headwater.testing.partner_migrations import Step, migrations, value_from_text
 from headwater.types.columns import Column, ValueRefused, convert, types_among
 from headwater.types.json_text import JsonText
 from headwater.types.names import BINARY, DECIMAL, FLOATS, JSON, MAX_PRECISION, STRING, ColumnType, promote
+from headwater.types.nul import without_nul
 
 SCHEMA = "tester"
 
@@ -46,7 +50,7 @@ class Played:
     """What came of a file.
 
     described  the tables it asks for, as the destination has them; None for one that is not there
-    notes      what was ignored, rounded, or is unsupported
+    notes      what was ignored, rounded or refused, or is unsupported
     """
 
     described: dict[str, Table | None] = field(default_factory=dict)
@@ -82,7 +86,7 @@ class _Player:
             "create_table": self._create,
             "alter_table": self._alter,
             "ops": self._operations,
-            "schema_migration": self._migrations,
+            "schema_migration": self._schema_migration,
             "describe_table": self._describe,
         }
 
@@ -219,11 +223,12 @@ class _Player:
                 raise ConfigurationError(f"{operation}: a row of {table.name} lacks {', '.join(sorted(missing))}")
         if kind == DELETE:
             names = list(table.key)
-        columns = {name: self._column(table, name, [row.get(name) for row in rows]) for name in names}
+        columns = {
+            name: self._column(table, name, table.columns[name], [row.get(name) for row in rows]) for name in names
+        }
         return TypedOperations(columns, len(rows), [kind] * len(rows), given)
 
-    def _column(self, table: Table, name: str, values: list[Any]) -> Column:
-        kind = table.columns[name]
+    def _column(self, table: Table, name: str, kind: ColumnType, values: list[Any]) -> Column:
         where = f"{table.name}.{name}"
         values = [self._value(where, kind, value) for value in values]
         try:
@@ -232,6 +237,11 @@ class _Player:
             raise ConfigurationError(f"{where}: {error.value!r} {error}") from error
         if column.kind != kind:
             raise ConfigurationError(f"{where}: the values need {column.kind}, and the column is {kind}")
+        if not self._destination.keeps_nul:
+            without = without_nul(column.array, kind)
+            if without is not column.array:
+                self._note(f"{where}: U+0000 is removed, which this destination cannot hold in text")
+            return Column(without, kind)
         return column
 
     def _value(self, where: str, kind: ColumnType, value: Any) -> Any:
@@ -263,25 +273,52 @@ class _Player:
 
     # --- migrations
 
-    def _migrations(self, migrations: Sequence[Mapping[str, Any]]) -> None:
-        for migration in migrations:
-            for name, each in migration.items():
-                for spec in each:
-                    self._migrate(name, spec)
+    def _schema_migration(self, steps: Sequence[Mapping[str, Any]]) -> None:
+        for each in steps:
+            for name, specs in each.items():
+                for spec in specs:
+                    self._migrate(Step(name, spec))
+                    self._destination.commit("{}")
 
-    def _migrate(self, name: str, spec: Mapping[str, Any]) -> None:
-        """Do what a destination can; the rest is `unsupported`, upon which Fivetran loads or alters instead."""
-        table = self._table(spec.get("table", ""))
-        if name in ("add_column", "change_column_data_type") and table is not None:
-            where = f"{table.name}.{spec['column']}"
-            self._grow(table, {spec["column"]: self._type(where, spec["data_type"])})
-        elif name == "drop_table":
-            if table is None:
-                self._note(f"{spec.get('table')}: there is no such table to drop")
-            else:
-                self._destination.drop_table(table)
-        else:
-            self._note(f"schema_migration: {name} is unsupported")
+    def _migrate(self, step: Step) -> None:
+        table = self._table(step.table)
+        if table is None:
+            what = "to drop" if step.name == "drop_table" else f"for {step.name}"
+            self._note(f"{step.table}: there is no such table {what}")
+            return
+        try:
+            self._carry_out(step, table)
+        except Unsupported:
+            self._note(f"schema_migration: {step.name} is unsupported")
+        except Refused as refused:
+            self._note(f"schema_migration: {step.name} is refused: {refused.message}")
+
+    def _carry_out(self, step: Step, table: Table) -> None:
+        if step.name == "drop_table":
+            self._destination.drop_table(table)
+            return
+        if step.name in ("add_column", "change_column_data_type", "add_column_with_default_value"):
+            column = step.text("column")
+            self._grow(table, {column: self._type(f"{table.name}.{column}", step.type())})
+            if step.name != "add_column_with_default_value":
+                return
+            table = self._table(table.name) or table
+
+        def read_type(column: str, spec: Any) -> ColumnType:
+            return self._type(f"{table.name}.{column}", spec)
+
+        def read_value(column: str, kind: ColumnType, value: Any) -> object:
+            value = value_from_text(kind, value) if isinstance(value, str) else value
+            return self._column(table, column, kind, [value]).array[0].as_py()
+
+        todo = migrations(step, table, read_type, read_value, datetime.now(UTC))
+        if todo is None or not isinstance(self._destination, Migrations):
+            raise Unsupported(step.name)
+        stages = [table]
+        for migration in todo:  # what the last one refuses must not find the first one done
+            stages.append(migration.after(stages[-1]))
+        for before, migration in zip(stages, todo, strict=False):
+            self._destination.migrate(before, migration)
 
 
 def described_lines(played: Played) -> Iterator[str]:

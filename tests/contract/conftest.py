@@ -3,3 +3,4 @@
 import pytest
 
 pytest.register_assert_rewrite("headwater.testing.contract")
+pytest.register_assert_rewrite("headwater.testing.migration_contract")

@@ -6,21 +6,26 @@ from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
 
+import duckdb as db
 import pytest
 
 from headwater.destinations import duckdb
-from headwater.testing.contract import DestinationContract, batch, made, opened, shown, values
+from headwater.destinations.migrations import ChangeMode, CopyTable, Refused, RenameColumn
+from headwater.history import END_OF_TIME
+from headwater.schema import ACTIVE, END, START, SYNCED
+from headwater.testing.contract import LATER, batch, made, opened, rows_in_place, shown, values
+from headwater.testing.migration_contract import AT, MigrationContract, full_rows, migrated
 from headwater.types.names import LONG, ColumnType
 from tests.contract.duckdb_driver import DuckDBDriver
 
 
-class TestDuckDB(DestinationContract):
+class TestDuckDB(MigrationContract):
     @pytest.fixture
     def driver(self, tmp_path: Path) -> DuckDBDriver:
         return DuckDBDriver(tmp_path / "warehouse.db")
 
 
-class TestDuckDBWithLongSegments(DestinationContract):
+class TestDuckDBWithLongSegments(MigrationContract):
     """Every second row moves the segment to a copy of the file, where each row is a transaction of its own."""
 
     @pytest.fixture
@@ -55,3 +60,28 @@ def test_what_dead_syncs_have_left_is_removed_and_nothing_else(tmp_path: Path) -
         pass
 
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*others, "warehouse.db"])
+
+
+# --- migrations
+
+
+def test_a_table_with_a_primary_key_of_another_program_is_copied_before_it_changes_its_mode(tmp_path: Path) -> None:
+    path = tmp_path / "warehouse.db"
+    with db.connect(str(path)) as other:
+        other.execute("CREATE SCHEMA tester; CREATE TABLE tester.orders (id BIGINT PRIMARY KEY, a VARCHAR)")
+        other.execute("INSERT INTO tester.orders VALUES (1, 'x')")
+    driver = DuckDBDriver(path)
+    with opened(driver) as destination:
+        table = destination.describe_table("tester", "orders")
+        assert table is not None
+        with pytest.raises(Refused, match="another program made this table with a primary key"):
+            migrated(destination, table, ChangeMode("history", AT))
+        table = migrated(destination, table, RenameColumn("a", "b"))
+        copy = migrated(destination, migrated(destination, table, CopyTable("versions")), ChangeMode("history", AT))
+        version = {"id": 1, "b": "x", SYNCED: None, ACTIVE: True, START: AT, END: END_OF_TIME}
+        second = {**version, START: LATER}
+        destination.write(copy, rows_in_place(copy, [second]))
+        destination.commit("{}")
+
+    assert full_rows(driver, copy) == shown([version, second])
+    assert full_rows(driver, table) == shown([{"id": 1, "b": "x", SYNCED: None}])

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from headwater.testing.contract import DestinationContract
+from headwater.testing.migration_contract import MigrationContract
 from tests.contract.memory_driver import MemoryDriver
 
 
-class TestMemory(DestinationContract):
+class TestMemory(MigrationContract):
     reads_while_open = True
 
     @pytest.fixture

@@ -40,7 +40,8 @@ def with_entry_points(target: Path, name: str, version: str, points: dict[str, s
 def test_a_third_party_keeps_the_contract_with_a_ten_line_driver(tmp_path: Path) -> None:
     target = installed(tmp_path / "site")
     shutil.copy(PACKAGE / "test_arrow_file.py", target)
-    (target / "conftest.py").write_text("import pytest\npytest.register_assert_rewrite('headwater.testing.contract')\n")
+    rewritten = "'headwater.testing.contract', 'headwater.testing.migration_contract'"
+    (target / "conftest.py").write_text(f"import pytest\npytest.register_assert_rewrite({rewritten})\n")
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", target, target],
         cwd=target, env={**os.environ, "PYTHONPATH": f"{target}:{ROOT}"}, capture_output=True, text=True, check=False,

@@ -22,7 +22,8 @@ from headwater.destinations.postgres_sql import stored_name
 from headwater.errors import ConfigurationError, DestinationError
 from headwater.schema import DELETED, SYNCED, SYSTEM_COLUMNS, Table
 from headwater.testing import contract
-from headwater.testing.contract import DestinationContract, batch, made, opened, shown, values
+from headwater.testing.contract import batch, made, opened, shown, values
+from headwater.testing.migration_contract import MigrationContract
 from headwater.types.names import (
     BINARY,
     BOOLEAN,
@@ -53,7 +54,7 @@ def driver(server: PostgresServer) -> Iterator[PostgresDriver]:
         yield made_for_it
 
 
-class TestPostgres(DestinationContract):
+class TestPostgres(MigrationContract):
     reads_while_open = True
     columns = 600  # each with a text of 12 bytes: a row has room for 8 kB of short values
 

@@ -1,4 +1,4 @@
-"""The contract over headwater-arrow-file."""
+"""The contract over headwater-arrow-file, which can migrate as the destination in memory can."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from headwater_arrow_file import ArrowFile, read
 
 from headwater.destinations.memory import Warehouse
 from headwater.schema import Table
-from headwater.testing.contract import DestinationContract
+from headwater.testing.migration_contract import MigrationContract
 
 
 class Driver:
@@ -26,7 +26,7 @@ class Driver:
         return [*stored.stored[table.schema, table.name].rows.values()]
 
 
-class TestArrowFile(DestinationContract):
+class TestArrowFile(MigrationContract):
     reads_while_open = True
 
     @pytest.fixture
