@@ -7,7 +7,7 @@ import json
 import pyarrow as pa
 import pyarrow.types as at
 
-from headwater.types.columns import Column, ValueRefused, arrow_type, cast, convert, types_among
+from headwater.types.columns import Column, ValueRefused, arrow_type, cast, convert, types_among, within_the_calendar
 from headwater.types.names import (
     BINARY,
     BOOLEAN,
@@ -68,6 +68,16 @@ def column_from_arrow(array: pa.ChunkedArray, declared: ColumnType | None) -> Co
 
     Errors: ValueRefused for a value that its type here cannot hold, such as a nanosecond.
     """
+    column = _taken(array, declared)
+    if at.is_temporal(column.array.type):
+        try:
+            within_the_calendar(column.array)
+        except OverflowError as error:
+            raise ValueRefused(0, array.type, f"column cannot be stored: {error}") from error
+    return column
+
+
+def _taken(array: pa.ChunkedArray, declared: ColumnType | None) -> Column:
     if at.is_dictionary(array.type):
         array = array.cast(array.type.value_type)
     kind = column_type(array.type)

@@ -142,24 +142,29 @@ def _datetimes_from_text(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
     texts = pa.array(values, pa.string())
     if not pc.all(pc.equal(pc.utf8_slice_codeunits(texts, 16, 17), ":")).as_py():
         raise pa.ArrowInvalid("a datetime without seconds")
-    return _within_the_calendar(texts.cast(kind))
+    return within_the_calendar(texts.cast(kind))
 
 
 def _datetimes(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
     """Convert datetimes at once; one whose UTC time lies outside the calendar would wrap around."""
-    return _within_the_calendar(pa.array(values, kind))
+    return within_the_calendar(pa.array(values, kind))
 
 
-def _within_the_calendar(array: pa.Array) -> pa.Array:
-    ends = pc.min_max(array.cast(pa.int64())).as_py()
-    if ends["min"] is not None and not _FIRST_MICROSECOND <= ends["min"] <= ends["max"] <= _LAST_MICROSECOND:
-        raise OverflowError("a datetime lies outside the years 1 to 9999 in UTC")
+def within_the_calendar(array: pa.Array) -> pa.Array:
+    """Give the times back as they came.
+
+    Errors: OverflowError when one lies outside the years 1 to 9999, in UTC: Python has no such time.
+    """
+    days = array.type == pa.date32()
+    first, last = (_FIRST_DAY, _LAST_DAY) if days else (_FIRST_DAY * _DAY, (_LAST_DAY + 1) * _DAY - 1)
+    ends = pc.min_max(array.view(pa.int32() if days else pa.int64())).as_py()
+    if ends["min"] is not None and not first <= ends["min"] <= ends["max"] <= last:
+        raise OverflowError("a time lies outside the years 1 to 9999 in UTC")
     return array
 
 
-# The years 1 to 9999, in microseconds since 1970.
-_FIRST_MICROSECOND = -62_135_596_800_000_000
-_LAST_MICROSECOND = 253_402_300_799_999_999
+# 0001-01-01 and 9999-12-31, in days since 1970; a day in microseconds.
+_FIRST_DAY, _LAST_DAY, _DAY = -719_162, 2_932_896, 86_400_000_000
 
 
 def _float32(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
