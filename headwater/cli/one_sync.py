@@ -12,6 +12,7 @@ from typing import NoReturn
 
 from headwater import __version__
 from headwater.cli.printer import Printer
+from headwater.cli.sudden_end import no_silent_end
 from headwater.compat import fivetran
 from headwater.connector import Connector
 from headwater.exit_calls import warnings_of
@@ -51,7 +52,7 @@ def run_and_print(
             printer.line(f"Version: headwater {__version__}")
             for warning in warnings_of(project.path / "connector.py"):
                 Logging.warning(warning)
-            with printer.running():
+            with printer.running(), no_silent_end(printer.last_words):
                 result = ProjectSync(project, values, request(), printer).run(connector)
         except (Interrupted, KeyboardInterrupt):
             printer.interrupted()

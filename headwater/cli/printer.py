@@ -204,6 +204,11 @@ class Printer:
             Logging.warning(f"no crash report could be written: {unwritable}")
             return None
 
+    def last_words(self, *lines: str) -> None:
+        """Print how the sync failed, from whichever thread ends the process now."""
+        self._stop_live()
+        self._end(Level.SEVERE, [*lines], {"status": "failed"})
+
     def _end(self, level: Level, lines: list[str], details: dict[str, Any]) -> None:
         """Print the last words: in JSON one object, which also holds the numbers."""
         if self._json:

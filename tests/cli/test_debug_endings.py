@@ -151,8 +151,9 @@ def test_sys_exit_fails_the_sync_after_a_warning(project: CliProject) -> None:
     assert project.ids() == [1]
 
 
-def test_os_exit_is_warned_of_and_what_was_committed_stays(project: CliProject) -> None:
-    outcome = project.connector(ONE_CHECKPOINT + "os._exit(3)", top="import os").debug()
+@pytest.mark.parametrize(("status", "code"), [("3", 3), ("0", 1), ("status=0", 1), ("256", 1)])
+def test_os_exit_is_warned_of_and_what_was_committed_stays(project: CliProject, status: str, code: int) -> None:
+    outcome = project.connector(f"{ONE_CHECKPOINT}os._exit({status})", top="import os").debug()
     again = project.connector(ONE_CHECKPOINT).debug()
 
     assert outcome.out == (
@@ -165,11 +166,21 @@ def test_os_exit_is_warned_of_and_what_was_committed_stays(project: CliProject) 
         "{}\n"
         "[SchemaChange]: tester.orders\n"
         'Checkpoint: {"cursor": 1}\n'
+        f"SYNC FAILED: the connector ended the process with os._exit({status.removeprefix('status=')})\n"
+        "  What was committed stays; the next sync goes on from there. To end a sync early, return from update().\n"
     )
-    assert (outcome.code, outcome.err) == (3, "")
+    assert (outcome.code, outcome.err) == (code, "")
     assert 'Previous state:\n{"cursor": 1}\n' in again.out
     assert again.code == 0
     assert project.ids() == [1, 2]
+
+
+def test_a_process_that_the_connector_forks_may_end_by_os_exit(project: CliProject) -> None:
+    body = "pid = os.fork()\nif not pid:\n    os._exit(0)\nassert os.waitpid(pid, 0)[1] == 0\n"
+    outcome = project.connector(body + ONE_CHECKPOINT, top="import os").debug()
+
+    assert "SYNC FAILED" not in outcome.out
+    assert outcome.code == 0
 
 
 def test_schema_that_raises_is_shown_with_its_line(project: CliProject) -> None:
