@@ -20,7 +20,7 @@ def no_silent_end(say: Callable[[str, str], None]) -> Iterator[None]:
         if os.getpid() == own:
             say(
                 f"SYNC FAILED: the connector ended the process with os._exit({status})",
-                "What was committed stays; the next sync goes on from there. To end a sync early, return from update().",
+                "What was committed stays, and the next sync goes on there. To end a sync early, return from update().",
             )
             status = status & 0xFF or 1
         end(status)

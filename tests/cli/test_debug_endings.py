@@ -167,7 +167,7 @@ def test_os_exit_is_warned_of_and_what_was_committed_stays(project: CliProject, 
         "[SchemaChange]: tester.orders\n"
         'Checkpoint: {"cursor": 1}\n'
         f"SYNC FAILED: the connector ended the process with os._exit({status.removeprefix('status=')})\n"
-        "  What was committed stays; the next sync goes on from there. To end a sync early, return from update().\n"
+        "  What was committed stays, and the next sync goes on there. To end a sync early, return from update().\n"
     )
     assert (outcome.code, outcome.err) == (code, "")
     assert 'Previous state:\n{"cursor": 1}\n' in again.out
