@@ -18,6 +18,7 @@ KINDS = {
     "D": "The disk is full, or fails",
     "S": "The files beside the warehouse",
     "W": "The DuckDB file",
+    "V": "Older and newer versions of headwater",
     "N": "Other syncs, the clock, the surroundings",
     "P": "The Postgres server, its operator, the network",
     "X": "More of everything",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -117,14 +116,9 @@ def killed_at_random(shop: Shop) -> None:
         reached = shop.require_one_checkpoint(max(reached, run.acknowledged))
         if reached == PAGES:
             shop.require_undisturbed()
-            start_over(shop)
+            shop.start_over()
             reached = 0
     shop.require_undisturbed()
-
-
-def start_over(shop: Shop) -> None:
-    shop.warehouse.clear()
-    shutil.rmtree(shop.files)
 
 
 # --- in system calls
@@ -160,7 +154,7 @@ def killed_in(calls: Calls, shop: Shop) -> None:
         shop.trials += 1
         shop.require_one_checkpoint(run.acknowledged)
         shop.require_undisturbed()
-        start_over(shop)
+        shop.start_over()
 
 
 def strace(*expressions: str, paths: tuple[str, ...] = ()) -> list[str]:
