@@ -14,6 +14,7 @@ Table = Callable[[Sequence[str], Sequence[Sequence[str]]], str]
 KINDS = {
     "K": "Killed",
     "I": "Interrupted",
+    "G": "A long segment, in a copy of the DuckDB file",
     "C": "The connector fails",
     "D": "The disk is full, or fails",
     "S": "The files beside the warehouse",

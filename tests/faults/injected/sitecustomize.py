@@ -3,7 +3,8 @@
 Python imports this file by its name when it starts, from the first folder of PYTHONPATH: the product has no hooks.
 A fault is JSON: `of` names a function (`module:Class.method`), `when` is before or after its `call`-th call (with a
 table of this name first, where `table` is given), and `signals` is what the process then sends itself. `mutant`
-names one of `MUTANTS` instead: a mistake that the matrix must notice.
+names one of `MUTANTS` instead: a mistake that the matrix must notice. `set` gives
+constants (`module:NAME`) other values.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ SIGNAL_SECONDS = 0.2
 def arm(fault: dict[str, Any]) -> None:
     if "mutant" in fault:
         MUTANTS[fault["mutant"]]()
+    for name, value in fault.get("set", {}).items():
+        module, _, constant = name.partition(":")
+        setattr(importlib.import_module(module), constant, value)
     if "of" in fault:
         replace_function(fault["of"], partial(_stopping, fault=fault))
 
