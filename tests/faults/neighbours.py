@@ -159,8 +159,8 @@ def another_user(shop: Shop) -> None:
 def folder_is_closed(shop: Shop) -> None:
     """The project is another's: a sync cannot keep anything there, and says so."""
     require_root()
-    said = f"Permission denied: '{shop.files}'"
-    run = shop.run(prefix=ANOTHER_USER, environment={"HOME": str(shop.path)}).require(1, said)
+    run = shop.run(prefix=ANOTHER_USER, environment={"HOME": str(shop.path)})
+    run.require(1, f"SYNC FAILED: {shop.files} cannot be used: Permission denied", "let this user write to it")
     assert "Traceback" not in run.out, run.out
     assert not shop.files.exists()
     shop.require_undisturbed()
@@ -264,7 +264,7 @@ FAULTS = [
         "N13",
         "the project's folder is read-only",
         "the user nobody in a folder of root",
-        f"exit 1, in one sentence; {GOES_ON}",
+        f"exit 1, says which folder and what to do; {GOES_ON}",
         folder_is_closed,
         (DUCKDB,),
         ("F36",),
