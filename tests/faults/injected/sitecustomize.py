@@ -118,6 +118,21 @@ def _state_before_rows_in_duckdb() -> None:
     replace_function("headwater.destinations.duckdb:DuckDB.commit", make_commit)
 
 
+def _copy_before_state_in_duckdb() -> None:
+    """Let the copy of a long segment take the file's name with its first rows, and not with the state."""
+
+    def make(write: Callable[..., Any]) -> Callable[..., Any]:
+        def writing(destination: Any, table: Any, batch: Any) -> None:
+            write(destination, table, batch)
+            if destination._file.is_copy:
+                destination._end("COMMIT")
+                destination._replace(destination._file)
+
+        return writing
+
+    replace_function("headwater.destinations.duckdb:DuckDB.write", make)
+
+
 def _no_fence_in_postgres() -> None:
     """Commit whatever epoch holds, and go on after a lost connection without asking whose turn it is."""
 
@@ -138,6 +153,7 @@ MUTANTS = {
     "state after rows, duckdb": _state_after_rows_in_duckdb,
     "state after rows, postgres": _state_after_rows_in_postgres,
     "state before rows, duckdb": _state_before_rows_in_duckdb,
+    "copy before state, duckdb": _copy_before_state_in_duckdb,
     "no fence, postgres": _no_fence_in_postgres,
 }
 
