@@ -14,10 +14,12 @@ Table = Callable[[Sequence[str], Sequence[Sequence[str]]], str]
 KINDS = {
     "K": "Killed",
     "I": "Interrupted",
+    "G": "A long segment, in a copy of the DuckDB file",
     "C": "The connector fails",
     "D": "The disk is full, or fails",
     "S": "The files beside the warehouse",
     "W": "The DuckDB file",
+    "V": "Older and newer versions of headwater",
     "N": "Other syncs, the clock, the surroundings",
     "P": "The Postgres server, its operator, the network",
     "X": "More of everything",

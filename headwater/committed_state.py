@@ -15,7 +15,7 @@ from headwater.log import redact
 from headwater.options import Options, read_options
 from headwater.project import Project
 from headwater.runs import Runs
-from headwater.state import Commit, choose_state, dump_state, load_state, write_whole
+from headwater.state import Commit, choose_state, dump_state, load_state, read_copy, write_whole
 from headwater.written_json import json_hint, repeated_names
 
 
@@ -78,11 +78,7 @@ def replace_committed_state(
 
 def _found(project: Project | None, committed: Commit | None) -> Found:
     """Compare the committed state with the copy; `project` is None where the copy is another destination's."""
-    copy = project.state_copy if project else None
-    text = copy.read_text(encoding="utf-8") if copy is not None and copy.exists() else ""
-    if not text.strip():
-        return Found(_as_dict(committed), copy_edited=False)
-    load_state(text, str(copy))
+    text = read_copy(project.state_copy) if project else None
     return Found(_as_dict(committed), copy_edited=choose_state(committed, text)[1])
 
 

@@ -37,6 +37,16 @@ from headwater.types.nul import without_nul
 _LONG = ColumnType(LONG)
 
 
+class LoadedOtherwise(ConnectorError):
+    """The rows of a table were written with another primary key or mode; the hint is for users of the command."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(
+            message,
+            hint="Go back to the old one, or start over: `headwater reset`, or `headwater debug --full-resync`.",
+        )
+
+
 class Loader:
     """Applies what the stream gives to one destination, from one thread.
 
@@ -158,17 +168,14 @@ class Loader:
 
     def _require_same(self, table: Table, target: Table) -> None:
         """Refuse another primary key or mode than the rows in the table were written with (rule B-50)."""
-        way_out = "Go back to the old one, or start over: `headwater reset`, or `headwater debug --full-resync`."
         if table.key != target.key:
-            raise ConnectorError(
+            raise LoadedOtherwise(
                 f"{target}: the primary key is now {', '.join(target.key)}, "
-                f"but the table was loaded with {', '.join(table.key)}",
-                hint=way_out,
+                f"but the table was loaded with {', '.join(table.key)}"
             )
         if table.mode != target.mode:
-            raise ConnectorError(
-                f"{target}: the mode is now {target.mode}, but the table was loaded with {table.mode}",
-                hint=way_out,
+            raise LoadedOtherwise(
+                f"{target}: the mode is now {target.mode}, but the table was loaded with {table.mode}"
             )
 
     def _fit(self, source: SourceTable, kinds: dict[str, ColumnType | None], *, create: bool) -> Table | None:

@@ -89,11 +89,17 @@ class Project:
     def locked(self) -> Iterator[None]:
         """Keep other syncs of this project out; the system lets go of the lock when the process dies.
 
-        Errors: Busy, with the pid and start of the sync that holds it.
+        Errors: Busy, with the pid and start of the sync that holds it; ConfigurationError where nothing can be kept.
         """
-        # Rows, state and history are nobody else's on this machine.
-        self.files.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = _lock(self.files / "sync.lock")
+        try:
+            # Rows, state and history are nobody else's on this machine.
+            self.files.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor = _lock(self.files / "sync.lock")
+        except OSError as error:
+            raise ConfigurationError(
+                f"{self.files} cannot be used: {error.strerror}",
+                hint="A sync keeps its lock, its history and a copy of the state there: let this user write to it.",
+            ) from error
         try:
             holder = {"pid": os.getpid(), "started": datetime.now(UTC).isoformat(timespec="seconds")}
             os.ftruncate(descriptor, 0)

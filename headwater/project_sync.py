@@ -20,11 +20,10 @@ from headwater.errors import ConfigurationError, DestinationError, HeadwaterErro
 from headwater.file_upload import FileStore
 from headwater.log import Logging, printable, redact
 from headwater.options import Options, read_options
-from headwater.piped_file import read_text
 from headwater.project import Project
 from headwater.runs import Runs
 from headwater.schema import Table
-from headwater.state import Commit, choose_state, load_state, remove_halves, write_whole
+from headwater.state import Commit, choose_state, load_state, read_copy, remove_halves, write_whole
 from headwater.sync import Interrupted, Limits, Progress, Reporter, Result, Sync
 
 
@@ -190,7 +189,7 @@ class ProjectSync:
             return self._request.state
         # With --accept-older the destination counts as it is: the copy may be of what it has lost.
         read = self._lasts and not self._request.accept_older and self._runs.wrote_copy()
-        copy = _read_copy(self._project.state_copy) if read else None
+        copy = read_copy(self._project.state_copy) if read else None
         state, edited = choose_state(committed, copy)
         if edited:
             load_state(state, str(self._project.state_copy))
@@ -219,18 +218,6 @@ class ProjectSync:
         except DestinationError as failure:
             # The rows are committed: a history that cannot be written must not make the sync look failed.
             Logging.warning(str(failure))
-
-
-def _read_copy(path: Path) -> str | None:
-    """Read the state's copy; None when there is none, or a crash of the machine left it empty."""
-    try:
-        text = read_text(path)
-    except FileNotFoundError:
-        return None
-    if not text.strip():
-        return None
-    load_state(text, str(path))
-    return text
 
 
 def _has_left_threads(progress: Progress, before: frozenset[threading.Thread]) -> bool:

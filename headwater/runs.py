@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from headwater.errors import DestinationError
+from headwater.formats import HISTORY, require_known
 from headwater.state import Commit
 
 _TABLE = """
@@ -131,13 +132,26 @@ class Runs:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with closing(sqlite3.connect(self._path, timeout=10)) as db, db:
-                db.execute(_TABLE)
+                self._make_table(db)
                 yield db
         except (sqlite3.Error, OSError) as error:
             raise DestinationError(
                 f"{self._path} cannot be used: {error}",
                 hint="It holds only the history of syncs: you may delete it.",
             ) from error
+
+    def _make_table(self, db: sqlite3.Connection) -> None:
+        """Make the table where it is missing, and write down a format where none is.
+
+        Errors: DestinationError when a newer headwater has made it.
+        """
+        [(version,)] = db.execute("PRAGMA user_version").fetchall()
+        require_known(str(self._path), version, HISTORY)
+        if version == 0:  # a new file, or one from before there were formats
+            db.execute("BEGIN IMMEDIATE")
+            db.execute(_TABLE)
+            db.execute(f"PRAGMA user_version = {HISTORY}")
+            db.commit()
 
 
 def _run(

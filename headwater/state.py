@@ -16,9 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from headwater.errors import ConfigurationError, ConnectorError
+from headwater.piped_file import read_text
 
 MAX_STATE_BYTES = 10_000_000
 WARN_STATE_BYTES = 1_000_000
+
+_MEND = "Mend it, or delete it: the destination keeps the committed state."
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +66,27 @@ def load_state(text: str, where: str) -> dict[str, Any]:
     try:
         state = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ConfigurationError(
-            f"{where} is not JSON: {error}",
-            hint="Mend it, or delete it: the destination keeps the committed state.",
-        ) from error
+        raise ConfigurationError(f"{where} is not JSON: {error}", hint=_MEND) from error
     if not isinstance(state, dict):
         raise ConfigurationError(f"{where} must hold a JSON object, not {type(state).__name__}")
     return state
+
+
+def read_copy(path: Path) -> str | None:
+    """Read the copy of the state; None when there is none, or a crash of the machine left it empty.
+
+    Errors: ConfigurationError that begins with the path when it cannot be read, or holds no state.
+    """
+    try:
+        text = read_text(path)
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path} cannot be read: {error}", hint=_MEND) from error
+    if not text.strip():
+        return None
+    load_state(text, str(path))
+    return text
 
 
 def write_whole(path: Path, text: str, *, durable: bool = True) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 import duckdb
 
 from headwater.errors import Busy, DestinationError, TransientError
+from headwater.formats import FIRST, OWN_TABLES, require_known
 
 # An insert of a row group or more, by more than one thread, is written to the file at once, outside the
 # write-ahead log. With DuckDB's own 122,880 rows a commit of 100,000 rows takes 60 ms, with this 3 ms;
@@ -61,6 +62,11 @@ def name_for_duckdb(path: Path) -> str:
         ) from error
 
 
+def _format(version: int) -> str:
+    """Write down the format of the own tables."""
+    return f"CREATE TABLE _headwater.format AS SELECT {version} AS version;"
+
+
 class DatabaseFile:
     """An open DuckDB file; `connection` runs SQL in it.
 
@@ -82,8 +88,7 @@ class DatabaseFile:
             self.connection.execute("SET TimeZone = 'UTC'")
             self.connection.execute(f"SET temp_directory = {_text(name_for_duckdb(path) + '.tmp')}")
             self._attach(path)
-            if not _has_own_tables(self.connection):
-                self.connection.execute(f"BEGIN; {_OWN_TABLES} COMMIT")
+            _make_own_tables(self.connection, path)
             _remove_copies(path)
         except duckdb.Error as error:
             self.connection.close()
@@ -166,9 +171,20 @@ class DatabaseFile:
         self.connection.execute(f"USE {CATALOG}")
 
 
-def _has_own_tables(db: duckdb.DuckDBPyConnection) -> bool:
-    sql = "SELECT 1 FROM duckdb_tables() WHERE database_name = ? AND schema_name = '_headwater'"
-    return bool(db.execute(sql, [CATALOG]).fetchall())
+def _make_own_tables(db: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Make headwater's own tables in a file of another program, and write down a format where none is.
+
+    Errors: DestinationError when a newer headwater has made them.
+    """
+    sql = "SELECT table_name FROM duckdb_tables() WHERE database_name = ? AND schema_name = '_headwater'"
+    found = {name for (name,) in db.execute(sql, [CATALOG]).fetchall()}
+    if "format" in found:
+        [(version,)] = db.execute("SELECT version FROM _headwater.format").fetchall()
+        require_known(str(path), version, OWN_TABLES)
+    elif found:
+        db.execute(f"BEGIN; {_format(FIRST)} COMMIT")
+    else:
+        db.execute(f"BEGIN; {_OWN_TABLES} {_format(OWN_TABLES)} COMMIT")
 
 
 def _copy_prefix(path: Path) -> str:
@@ -191,7 +207,7 @@ def _create(path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with duckdb.connect(name_for_duckdb(temporary)) as db:
-            db.execute(f"BEGIN; {_OWN_TABLES} COMMIT; CHECKPOINT")
+            db.execute(f"BEGIN; {_OWN_TABLES} {_format(OWN_TABLES)} COMMIT; CHECKPOINT")
         _name_unless_taken(temporary, path)
         sync_folder(path.parent)
     except (duckdb.Error, OSError) as error:

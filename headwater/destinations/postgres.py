@@ -39,6 +39,7 @@ from headwater.destinations.postgres_session import Address, ConnectionLost, Ses
 from headwater.destinations.postgres_sql import BATCH, POSTGRES, column_type, quote, sql_type, stored_name, table_name
 from headwater.destinations.sql_migrations import newest_start, statements
 from headwater.errors import Busy, DestinationError, Fenced, TransientError
+from headwater.formats import FIRST, OWN_TABLES, require_known
 from headwater.log import Logging
 from headwater.schema import ACTIVE, DELETED, END, START, SYNCED, Mode, Table
 from headwater.state import Commit
@@ -68,6 +69,15 @@ CREATE TABLE _headwater.tables (
     schema text NOT NULL, name text NOT NULL, stored_schema text NOT NULL, stored_name text NOT NULL,
     key text NOT NULL, mode text NOT NULL, columns text NOT NULL, PRIMARY KEY (schema, name)
 );
+"""
+
+# Whoever may look into the schema may read it: a role that was given the tables was not given this one.
+_FORMAT = """
+CREATE TABLE _headwater.format AS SELECT {version} AS version;
+GRANT SELECT ON _headwater.format TO PUBLIC;
+"""
+_HAS_FORMAT = """
+SELECT to_regclass('_headwater.format') IS NOT NULL, has_schema_privilege('_headwater', 'CREATE')
 """
 
 _HELD_BY_THIS_SESSION = """
@@ -221,14 +231,23 @@ class Postgres:
             session.close()
 
     def _make_own_tables(self) -> None:
-        """Make headwater's own tables, where they are missing; another sync may be about to do the same."""
+        """Make headwater's own tables, where they are missing; another sync may be about to do the same.
+
+        Errors: DestinationError when a newer headwater has made them.
+        """
         self._begin("_headwater")
         session = self._open_session()
         session.execute("SELECT pg_advisory_xact_lock($1)", lock_key("make _headwater"))
         self._make_schema("_headwater")
+        [(has_format, may_create)] = session.fetch(_HAS_FORMAT)
+        if has_format:
+            [(version,)] = session.fetch("SELECT version FROM _headwater.format")
+            require_known(str(self.address), version, OWN_TABLES)
         found = session.fetch(_HAS_LEASE)
         if found != [(True,)]:
             session.execute(_ADD_LEASE if found else _OWN_TABLES)
+        if not has_format and may_create:
+            session.execute(_FORMAT.format(version=FIRST if found else OWN_TABLES))
         self._end()
 
     def _make_schema(self, schema: str) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 from headwater.connector import Connector
 from headwater.destinations import open_destination
 from headwater.errors import ConfigurationError
+from headwater.load import LoadedOtherwise
 from headwater.singer.batch_files import records
 from headwater.singer.input import Lines
 from headwater.singer.messages import Message, MessageError, read_message, read_object
@@ -31,6 +32,11 @@ from headwater.sync import Quiet, Result, Sync
 
 # Under which name the committed state holds what the target must remember.
 STATE = "singer"
+
+_LOADED_OTHERWISE = (
+    "Go back to the old one (key_properties of the tap, hard_delete of the target), or load into another schema (the "
+    "setting 'schema'), or drop the table and run the tap without a STATE: it sends all rows anew."
+)
 
 
 def load(settings: Settings, lines: Lines, write_state: Callable[[Any], None]) -> Result:
@@ -55,7 +61,10 @@ def load(settings: Settings, lines: Lines, write_state: Callable[[Any], None]) -
             state=state, after=committed.committed_at if committed else None,
         )  # fmt: skip
         target.stream_of(sync)
-        return sync.run()
+        result = sync.run()
+        if isinstance(result.error, LoadedOtherwise):  # what is to be done elsewhere, a tap's user has no command for
+            result.error.hint = _LOADED_OTHERWISE
+        return result
 
 
 def _require_own(state: str, settings: Settings) -> None:

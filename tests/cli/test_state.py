@@ -73,6 +73,18 @@ def test_a_person_s_edit_of_the_copy_is_noted_and_gives_way_to_set(synced: CliPr
     assert 'Previous state:\n{"n": 30}\n' in after.out
 
 
+def test_a_copy_that_cannot_be_read_is_named(synced: CliProject) -> None:
+    copy = synced.path / "files" / "state.json"
+    copy.write_bytes(b'{"n": "\xff"}')
+    refused = [synced.run("state", "get"), synced.run("state", "set", "--json", "{}", "--yes")]
+    copy.write_bytes(b'\xef\xbb\xbf{"n": 1, "name": "Zo\xc3\xab\\u001b[31m"}')  # as editors of Windows write it
+    got = synced.run("state", "get")
+
+    assert [outcome.code for outcome in refused] == [1, 1]
+    assert all(outcome.err.startswith("Error: <project>/files/state.json cannot be read: ") for outcome in refused)
+    assert (got.code, got.err) == (0, "")
+
+
 def test_nothing_is_read_or_changed_while_a_sync_runs(project: CliProject) -> None:
     project.connector('op.checkpoint({"n": 1})\nprint("waiting", flush=True)\nimport time; time.sleep(60)')
     process = project.start("debug", stderr=subprocess.DEVNULL)

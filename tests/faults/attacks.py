@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import stat
+import subprocess
+import tempfile
 from collections import Counter
+from pathlib import Path
+
+import pytest
 
 from tests.faults.extremes import connector
 from tests.faults.matrix import DUCKDB, Fault
 from tests.faults.shop import Shop
-from tests.faults.warehouses import PostgresWarehouse
+from tests.faults.warehouses import DuckDBWarehouse, PostgresWarehouse
 
 # Names as a source may choose them; Postgres and DuckDB hold all of them but NUL.
 HOSTILE_NAMES = (
@@ -107,6 +114,58 @@ def files_of_another_user(shop: Shop) -> None:
     assert [stat.S_IMODE(report.stat().st_mode) for report in reports] == [0o600]
 
 
+# Of the user `nobody`, on every Linux.
+NOBODY = 65534
+
+SECRETS = """
+import io
+from headwater import FileUpload
+from headwater.encryption import encrypt
+encrypt("password", "canary")
+op.upsert("papers", {"id": 1}, file=FileUpload("a.txt", io.BytesIO(b"canary")))
+op.checkpoint({"page": 1})
+if configuration.get("killed"):
+    os.kill(os.getpid(), signal.SIGKILL)
+raise ValueError("for a crash report")
+"""
+
+
+def files_before_another_user(shop: Shop) -> None:
+    """Let another user really try: to list the folders, and to read each file that syncs and their ends have left."""
+    if os.geteuid() != 0:
+        pytest.skip("only root may become another user of the machine")
+    # Not pytest's own folder, which is closed to others by itself.
+    with tempfile.TemporaryDirectory(prefix="headwater-") as name:
+        home = Path(name)
+        home.chmod(0o755)
+        theirs = Shop(home / "shop", DuckDBWarehouse(home / "shop" / "files" / "warehouse.db"), shop.environment)
+        connector(theirs, SECRETS)
+        umask = {"prefix": ("sh", "-c", 'umask 022; exec "$@"', "sh"), "environment": {"HOME": name}}
+        theirs.run(**umask).require(1)
+        theirs.configure(killed="yes")
+        theirs.run(**umask).require(-signal.SIGKILL)
+        closed = [theirs.files, theirs.path / "crash-reports", home / ".fivetran"]
+        found = {path for folder in closed for path in folder.rglob("*") if path.is_file()}
+        names = {path.name for path in found if not path.name.startswith("crash_")}
+        assert names == {
+            "warehouse.db", "warehouse.db.wal", "state.json", "runs.db", "sync.lock", "a.txt", "config_encryption_key",
+        }  # fmt: skip
+        assert len(found) == len(names) + 1
+
+        assert read_as_nobody("cat", theirs.path / "connector.py") == (0, "")  # they get as far as the project
+        assert {read_as_nobody("cat", path)[1] for path in found} == {"Permission denied"}
+        assert read_as_nobody("ls", theirs.files)[1] == "Permission denied"
+
+
+def read_as_nobody(command: str, path: Path) -> tuple[int, str]:
+    """Run a command on a path as another user; give its exit code, and why it failed."""
+    done = subprocess.run(
+        [command, str(path)], user=NOBODY, group=NOBODY, extra_groups=[], env={"PATH": os.defpath, "LC_ALL": "C"},
+        cwd="/", capture_output=True, check=False,
+    )  # fmt: skip
+    return done.returncode, done.stderr.decode().strip().rpartition(": ")[2]
+
+
 FAULTS = [
     Fault(
         "A1",
@@ -134,6 +193,15 @@ FAULTS = [
         "umask 022",
         "it is closed to others",
         files_of_another_user,
+        (DUCKDB,),
+        ("D1",),
+    ),
+    Fault(
+        "A5",
+        "another user of the machine reads every file that syncs have left, and the key of the configuration",
+        "umask 022; the user nobody",
+        "permission denied",
+        files_before_another_user,
         (DUCKDB,),
         ("D1",),
     ),

@@ -8,6 +8,7 @@ from functools import partial
 
 from tests.faults.matrix import BOTH, EVERY, GOES_ON, MEMORY, Fault, in_turn
 from tests.faults.shop import Shop, ended, wait_for_line
+from tests.faults.workload import PAGES
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,16 @@ def never_ends(shop: Shop) -> None:
     shop.require_undisturbed()
 
 
+def full_resync_fails(moment: str, shop: Shop) -> None:
+    """What is there stays: nothing is emptied before the new rows have come (airbyte #13312)."""
+    shop.page(PAGES)
+    shop.configure(way="raise", moment=moment)
+    shop.run("--full-resync").require(1, "ValueError: the source has gone away")
+    assert shop.require_one_checkpoint() == PAGES
+    shop.configure()
+    shop.require_undisturbed()
+
+
 def emits_late(shop: Shop) -> None:
     shop.configure(way="late", moment="after checkpoint 4")
     shop.run().require(0, "Sync SUCCEEDED")
@@ -104,6 +115,19 @@ FAULTS = [
     *(
         _fault(f"C{number}", how, BOTH[:1], BOTH[:1] if number % 3 == 0 else ())
         for number, how in enumerate(STATES, start=21)
+    ),
+    *(
+        Fault(
+            f"C{number}",
+            f"the connector: raise, {moment} of a full resync",
+            "connector.py, --full-resync",
+            "exit 1; every row stays, and the state",
+            partial(full_resync_fails, moment),
+            BOTH,
+            ("F4",),
+            in_turn(number),
+        )
+        for number, moment in enumerate(("before page 1", "before checkpoint 1"), start=15)
     ),
     Fault(
         "C31",

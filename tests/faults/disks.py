@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from typing import Literal
 import pytest
 
 from tests.faults.killing import strace
-from tests.faults.matrix import DUCKDB, GOES_ON, Fault
+from tests.faults.matrix import DUCKDB, GOES_ON, LONG, Fault
 from tests.faults.shop import Shop
 from tests.faults.workload import PAGES
 
@@ -63,6 +64,25 @@ def fails(failure: Failure, shop: Shop) -> None:
     if failure.report and run.acknowledged:
         assert shop.last_run() == ("failed" if failure.code else "succeeded")
     shop.require_undisturbed()
+
+
+def read_fails(shop: Shop) -> None:
+    """Every read of the database fails from the Nth on; N doubles, or in the long form takes each number."""
+    shop.page(2)
+    before = shutil.copytree(shop.files, shop.path / "before")
+    for number in range(1, 1000) if LONG else (2**power for power in range(10)):
+        inject = f"inject=pread64:error=EIO:when={number}+"
+        run = shop.run(prefix=strace("trace=pread64", inject, paths=(str(shop.files / "warehouse.db"),)))
+        if run.code == 0:
+            break
+        shop.trials += 1
+        run.require(1, f"SYNC FAILED: {shop.files / 'warehouse.db'}", "Input/output error")
+        assert shop.require_one_checkpoint(run.acknowledged) >= 2
+        shop.require_undisturbed()
+        shutil.rmtree(shop.files)
+        shutil.copytree(before, shop.files)
+    assert shop.trials > 1
+    shop.require_complete()
 
 
 @contextmanager
@@ -131,6 +151,15 @@ FAULTS = [
             ("F10",) if failure.error == "EIO" else ("F9",),
         )
         for number, (what, failure) in enumerate(FAILURES.items(), start=1)
+    ),
+    Fault(
+        "D7",
+        "the disk fails: a read of the database",
+        "strace: pread64 gives EIO",
+        f"exit 1, names the file; {GOES_ON}",
+        read_fails,
+        (DUCKDB,),
+        ("F10",),
     ),
     Fault(
         "D11",

@@ -34,6 +34,13 @@ KILLS = "tests/sync/test_kill_at_random.py"
 MODEL = "tests/sync/test_reference_model.py"
 EXAMPLES = "tests/examples/test_examples.py"
 TLS = "tests/contract/test_postgres_tls.py"
+CURSORS = "tests/unit/sdk_helpers/test_cursors_helper.py"
+EVERY_DESTINATION = "headwater/testing/contract.py"
+RESYNC = "tests/sync/test_full_resync.py"
+OLD = "tests/sync/test_project_of_format_1.py"
+SINGER = "tests/singer/test_singer_target.py"
+TARGET = "tests/singer/test_target_headwater.py"
+STATE = "tests/unit/test_state.py"
 AUTH = "tests/unit/sdk_helpers/test_auth_helper.py"
 
 ELSEWHERE = (
@@ -43,12 +50,62 @@ ELSEWHERE = (
         {KILLS: ("test_rows_and_state_are_of_one_checkpoint_after_every_kill",)},
     ),
     Elsewhere(
+        "F1",
+        "a Singer target, killed at random: DuckDB, Postgres",
+        {TARGET: ("test_after_any_kill_a_tap_that_resumes_from_the_last_state_loses_and_doubles_nothing",)},
+    ),
+    Elsewhere(
+        "F12",
+        "a state with what JSON has not",
+        {STATE: ("test_what_json_has_not_is_refused", "test_a_state_with_nan_equals_its_copy")},
+    ),
+    Elsewhere(
         "F17",
         "a commit whose answer is lost is looked up",
         {POSTGRES: ("test_a_commit_whose_answer_is_lost_is_looked_up",)},
     ),
     Elsewhere(
         "F18", "the server's disk is full", {POSTGRES: ("test_a_full_disk_is_told_and_what_was_committed_stays",)}
+    ),
+    Elsewhere(
+        "F18",
+        "a lock is held too long, and a transaction waits too long for rows",
+        {
+            POSTGRES: (
+                "test_a_locked_table_is_waited_for_only_so_long",
+                "test_a_transaction_that_waited_too_long_for_rows_says_what_to_do",
+            )
+        },
+    ),
+    Elsewhere(
+        "F26",
+        "names that differ in case or at their end, many columns, wider keys",
+        {
+            EVERY_DESTINATION: (
+                "test_names_that_differ_in_case_are_two_unless_the_destination_folds_case",
+                "test_long_names_are_kept_apart_or_refused",
+                "test_a_table_may_have_many_columns",
+                "test_a_widened_key_still_names_its_rows",
+            )
+        },
+    ),
+    Elsewhere(
+        "F26",
+        "another primary key than the table was loaded with",
+        {
+            RESYNC: ("test_a_changed_primary_key_is_refused_and_a_full_resync_takes_it",),
+            SINGER: ("test_a_table_that_was_loaded_otherwise_is_refused_with_a_way_out_that_works",),
+        },
+    ),
+    Elsewhere(
+        "F29",
+        "values at the edges of every type, NUL in text",
+        {EVERY_DESTINATION: ("test_every_value_comes_back_as_it_was_written", "test_text_may_hold_nul")},
+    ),
+    Elsewhere(
+        "F33",
+        "a project that was left before formats had numbers",
+        {OLD: ("test_rows_and_state_of_an_old_project_are_kept_and_gone_on_with",)},
     ),
     Elsewhere(
         "F27", "any order of operations equals a model of dicts", {MODEL: ("test_duckdb_ends_where_the_model_ends",)}
@@ -65,6 +122,8 @@ ELSEWHERE = (
             HTTP: (
                 "test_redirects_in_a_circle_end",
                 "test_retry_after_in_both_forms",
+                "test_a_body_that_is_not_one_whole_json_value_is_an_error_after_the_retries",
+                "test_a_connection_that_breaks_before_the_answer_is_tried_again",
             ),
             PAGING: ("test_a_torn_page_is_read_again_and_never_taken_for_an_empty_one",),
         },
@@ -78,13 +137,21 @@ ELSEWHERE = (
                 "test_the_same_page_for_ever_is_noticed_at_the_second",
                 "test_a_cursor_that_repeats_is_an_error",
                 "test_empty_pages_without_end_are_an_error",
+                "test_an_offset_over_rows_that_move_is_exact_or_an_error_when_pages_overlap",
             )
         },
     ),
     Elsewhere(
         "F25",
-        "rows that share a time over a page boundary",
-        {PAGING: ("test_rows_that_share_a_time_over_a_page_boundary_come_once_each",)},
+        "rows that share a time over a page boundary, rows that come late, the night of the clock change",
+        {
+            PAGING: ("test_rows_that_share_a_time_over_a_page_boundary_come_once_each",),
+            CURSORS: (
+                "test_a_sync_asks_from_the_mark_less_the_lookback",
+                "test_rows_inside_the_lookback_do_not_move_the_mark_back",
+                "test_the_night_of_the_clock_change_has_its_25_hours",
+            ),
+        },
     ),
     Elsewhere(
         "F35", "nobody reads what is printed", {OPTIONS: ("test_a_reader_that_goes_away_does_not_stop_the_sync",)}
@@ -101,6 +168,11 @@ ELSEWHERE = (
                 "test_an_absolute_url_on_another_host_is_refused",
             )
         },
+    ),
+    Elsewhere(
+        "A1",
+        "any text is the name of a schema, a table, a key and a column",
+        {EVERY_DESTINATION: ("test_any_text_is_a_name",)},
     ),
     Elsewhere(
         "A5",
@@ -131,6 +203,8 @@ ELSEWHERE = (
         {
             FILES: (
                 "test_a_bomb_is_stopped_at_the_limit",
+                "test_the_limit_counts_all_members_of_a_zip_together",
+                "test_a_name_that_leads_out_is_refused_before_anything_is_written",
                 "test_a_link_in_a_zip_is_refused",
             )
         },
@@ -219,6 +293,7 @@ ELSEWHERE = (
             AUTH: (
                 "test_the_new_token_is_saved_before_it_is_used",
                 "test_a_crash_between_refresh_and_save_ends_in_the_clear_error",
+                "test_a_dead_refresh_token_asks_a_person_to_authorise_again",
             )
         },
     ),
@@ -228,6 +303,7 @@ ELSEWHERE = (
         {
             TLS: (
                 "test_a_server_without_tls_is_refused_until_someone_says_that_it_may",
+                "test_a_server_in_the_network_has_to_prove_its_name",
                 "test_a_certificate_that_has_expired_is_refused",
             )
         },

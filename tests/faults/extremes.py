@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import signal
+import time
 from functools import partial
 
 from tests.faults.matrix import DUCKDB, GOES_ON, LONG, POSTGRES, Fault
-from tests.faults.shop import Shop
+from tests.faults.shop import SECONDS, Shop
+from tests.faults.warehouses import PostgresWarehouse
 from tests.faults.workload import PAGES
 
 CHECKPOINTS = 100_000 if LONG else 500
@@ -15,15 +17,18 @@ TABLES = 1000 if LONG else 300
 THREADS, ROWS = 32, 500
 HUGE_TEXT = 100_000_000 if LONG else 10_000_000
 LARGEST_STATE = 9_999_000
+COLUMNS = 2000
+LINES = 1_000_000 if LONG else 20_000
 
 IMPORTS = "import os, signal\nfrom headwater import Connector, Operations as op\n"
 
 
-def connector(shop: Shop, body: str) -> None:
-    """Give the project another connector, by the body of its `update`."""
+def connector(shop: Shop, body: str, keyed: tuple[str, ...] = ()) -> None:
+    """Give the project another connector, by the body of its `update`; the tables `keyed` have the key `id`."""
     lines = "".join(f"    {line}\n" for line in body.strip().splitlines())
-    text = f"{IMPORTS}\ndef update(configuration, state):\n{lines}\nconnector = Connector(update=update)\n"
-    shop.write("connector.py", text)
+    tables = [{"table": table, "primary_key": ["id"]} for table in keyed]
+    made = f"connector = Connector(update=update, schema=lambda configuration: {tables!r})"
+    shop.write("connector.py", f"{IMPORTS}\ndef update(configuration, state):\n{lines}\n{made}\n")
 
 
 def count(shop: Shop, what: str) -> int:
@@ -117,6 +122,51 @@ def huge_row(shop: Shop) -> None:
     assert count(shop, "length(text) FROM tester.appended") == HUGE_TEXT
 
 
+def many_columns(shop: Shop) -> None:
+    """DuckDB holds them; Postgres ends at 1,600, and the error says so and names the table."""
+    body = f"""
+op.upsert("wide", {{"id": 1, **{{f"column_{{number}}": number for number in range({COLUMNS})}}}})
+op.checkpoint({{"columns": {COLUMNS}}})
+"""
+    connector(shop, body, keyed=("wide",))
+    if isinstance(shop.warehouse, PostgresWarehouse):
+        shop.run().require(1, "tester.wide: tables can have at most 1600 columns", "block columns in headwater.toml")
+        assert shop.warehouse.state() == {}
+        assert not shop.warehouse.tables()
+        return
+    shop.run().require(0)
+    assert len(shop.warehouse.tables()["wide"].columns) == COLUMNS + 3
+    assert count(shop, f"column_{COLUMNS - 1} FROM tester.wide") == COLUMNS - 1
+
+
+def nobody_reads(shop: Shop) -> None:
+    """The pipe is full, and its reader busy: the sync waits for it and loses nothing."""
+    body = f"""
+from headwater import Logging as log
+for number in range({LINES}):
+    log.info("x" * 1000)
+    if number % 1000 == 0:
+        op.upsert("appended", {{"number": number}})
+op.checkpoint({{"lines": {LINES}}})
+"""
+    connector(shop, body)
+    with shop.start() as process:
+        assert process.stdout is not None
+        time.sleep(3)
+        assert process.poll() is None
+        lines = sum(line.endswith("x" * 1000 + "\n") for line in process.stdout)
+        assert process.wait(timeout=SECONDS) == 0
+    assert lines == LINES
+    assert count(shop, "count(*) FROM tester.appended") == LINES // 1000
+
+
+def output_is_closed(shop: Shop) -> None:
+    """Standard output and error are closed before the command starts."""
+    prefix = ("sh", "-c", 'exec "$@" >&- 2>&-', "sh")
+    assert shop.run(prefix=prefix).require(0).out == ""
+    shop.require_complete()
+
+
 def out_of_descriptors(moment: str, shop: Shop) -> None:
     """The connector opens files until the system gives no more, and goes on."""
     shop.configure(way="out of descriptors", moment=moment)
@@ -182,5 +232,31 @@ FAULTS = [
         "128, all taken by the connector",
         GOES_ON,
         partial(out_of_descriptors, "before checkpoint 2"),
+    ),
+    Fault(
+        "X8",
+        "a row of 2,000 columns",
+        "2,000 columns",
+        "stored in DuckDB; Postgres ends at 1,600: exit 1, says so, nothing is stored",
+        many_columns,
+        covers=("F26",),
+    ),
+    Fault(
+        "X9",
+        "nobody reads what is printed for a while, and it is much",
+        "20 MB of log lines, a full pipe; 1 GB in the long form",
+        "the sync waits; each line and each row is there",
+        nobody_reads,
+        (DUCKDB,),
+        ("F35",),
+    ),
+    Fault(
+        "X10",
+        "standard output and error are closed",
+        "closed by the shell",
+        "the same tables",
+        output_is_closed,
+        (DUCKDB,),
+        ("F35",),
     ),
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -11,24 +12,27 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from tests.faults.killing import PAGE_2_PRINTED
-from tests.faults.matrix import BOTH, DUCKDB, GOES_ON, Fault
+from tests.faults.killing import PAGE_2_PRINTED, strace
+from tests.faults.matrix import BOTH, DUCKDB, GOES_ON, LONG, Fault
 from tests.faults.shop import Shop
+from tests.faults.warehouses import PostgresWarehouse
 from tests.faults.workload import PAGES
 
 # --- state.json
 
 COPIES = {
-    "truncated": '{"pa',
-    "not JSON": "page = 1",
-    "a list": "[1]",
-    "nested 10,000 deep": '{"a":' * 10_000 + "1" + "}" * 10_000,
+    "truncated": b'{"pa',
+    "not JSON": b"page = 1",
+    "a list": b"[1]",
+    "nested 10,000 deep": b'{"a":' * 10_000 + b"1" + b"}" * 10_000,
+    "not UTF-8": b'{"page": "\xff"}',
+    "20 MB of zeros": bytes(20_000_000),
 }
 
 
-def copy_is_damaged(text: str, shop: Shop) -> None:
+def copy_is_damaged(text: bytes, shop: Shop) -> None:
     shop.page(1)
-    shop.state_copy.write_text(text)
+    shop.state_copy.write_bytes(text)
     shop.run().require(1, f"SYNC FAILED: {shop.state_copy}")
     assert shop.require_one_checkpoint() == 1
     shop.state_copy.unlink()
@@ -60,6 +64,32 @@ def copy_is_left_behind(shop: Shop) -> None:
     shop.page(2)
     shop.state_copy.write_text(before)
     shop.require_undisturbed()
+
+
+def state_set_is_killed(shop: Shop) -> None:
+    """Kill `headwater state set` in each call that changes something: the old state holds, or the new one."""
+    arguments = ("state", "set", "--json", '{"page": 1, "by": "me"}', "--yes")
+    calls = (
+        ("rename",) if isinstance(shop.warehouse, PostgresWarehouse) else ("write", "pwrite64", "fdatasync", "rename")
+    )
+    for call in calls:
+        for number in range(1, 20 if LONG else 2):
+            shop.start_over()
+            shop.page(2)
+            inject = f"inject={call}:signal=SIGKILL:when={number}"
+            prefix = (*strace(f"trace={call}", inject), sys.executable, "-m", "headwater", *arguments)
+            done = subprocess.run(
+                prefix, cwd=shop.path, env=dict(shop.environment), capture_output=True, text=True, check=False
+            )
+            if done.returncode == 0:
+                break
+            assert done.returncode in (-signal.SIGKILL, 128 + signal.SIGKILL), done.stderr
+            shop.trials += 1
+            state = shop.warehouse.state()
+            assert state in ({"page": 2}, {"page": 1, "by": "me"})
+            shop.run().require(0, f"Previous state:\n{json.dumps(state)}\n")
+            assert shop.committed() == PAGES
+    assert shop.trials
 
 
 # --- the DuckDB file
@@ -251,6 +281,15 @@ FAULTS = [
         REFUSED,
         history_is_no_database,
         BOTH[:1],
+    ),
+    Fault(
+        "S15",
+        "kill -9 of `headwater state set` in the Nth system call of a kind",
+        "strace",
+        "the old state, or the new one, with its copy; the next sync starts from it",
+        state_set_is_killed,
+        covers=("F13", "F34"),
+        short=(DUCKDB,),
     ),
     Fault(
         "W1",

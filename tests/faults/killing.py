@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import random
-import shutil
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
@@ -86,15 +85,18 @@ COMMITTING = [
 ]
 
 
-def killed(step: Step, shop: Shop) -> None:
-    run = shop.run(fault=step.fault(shop, signal.SIGKILL)).require(-signal.SIGKILL)
+def killed(step: Step, shop: Shop, shortened: Mapping[str, int] | None = None) -> None:
+    """Kill at a step; `shortened` gives constants of the product other values."""
+    run = shop.run(fault=step.fault(shop, signal.SIGKILL) | {"set": shortened or {}}).require(-signal.SIGKILL)
     shop.require_one_checkpoint(run.acknowledged)
     shop.require_undisturbed()
 
 
-def interrupted(step: Step, numbers: tuple[signal.Signals, ...], shop: Shop) -> None:
+def interrupted(
+    step: Step, numbers: tuple[signal.Signals, ...], shop: Shop, shortened: Mapping[str, int] | None = None
+) -> None:
     """Send one signal or two; the first is answered by an orderly end, the second ends the process."""
-    run = shop.run(fault=step.fault(shop, *numbers))
+    run = shop.run(fault=step.fault(shop, *numbers) | {"set": shortened or {}})
     run.require({128 + numbers[0]} if len(numbers) == 1 else {128 + numbers[0], -numbers[1]})
     if len(numbers) == 1:
         run.require(128 + numbers[0], "Sync INTERRUPTED")
@@ -117,14 +119,9 @@ def killed_at_random(shop: Shop) -> None:
         reached = shop.require_one_checkpoint(max(reached, run.acknowledged))
         if reached == PAGES:
             shop.require_undisturbed()
-            start_over(shop)
+            shop.start_over()
             reached = 0
     shop.require_undisturbed()
-
-
-def start_over(shop: Shop) -> None:
-    shop.warehouse.clear()
-    shutil.rmtree(shop.files)
 
 
 # --- in system calls
@@ -149,18 +146,18 @@ CALLS = (
 )
 
 
-def killed_in(calls: Calls, shop: Shop) -> None:
+def killed_in(calls: Calls, shop: Shop, shortened: Mapping[str, int] | None = None) -> None:
     """Kill at the Nth call, of whichever thread comes to it first; the long form tries each N, until none comes."""
     for number in range(1, LONG + 1) if LONG else calls.first:
         inject = f"inject={calls.names}:signal=SIGKILL:when={number}"
-        run = shop.run(prefix=strace(f"trace={calls.names}", inject))
+        run = shop.run(prefix=strace(f"trace={calls.names}", inject), fault={"set": shortened or {}})
         if run.code == 0 and LONG:
             break
         run.require({-signal.SIGKILL, 128 + signal.SIGKILL})
         shop.trials += 1
         shop.require_one_checkpoint(run.acknowledged)
         shop.require_undisturbed()
-        start_over(shop)
+        shop.start_over()
 
 
 def strace(*expressions: str, paths: tuple[str, ...] = ()) -> list[str]:
@@ -178,16 +175,24 @@ def _in_memory(shop: Shop) -> None:
     shop.run(*flags).require(0, "Previous state:\n{}\n", 'Checkpoint: {"page": 4}')
 
 
+def interrupted_either_way(first: signal.Signals, step: Step, shop: Shop) -> None:
+    """Interrupt by one signal; in the long form, start over and interrupt by the other too."""
+    other = signal.SIGTERM if first == signal.SIGINT else signal.SIGINT
+    for number in (first, other) if LONG else (first,):
+        interrupted(step, (number,), shop)
+        shop.trials += 1
+        shop.start_over()
+
+
 def _interruptions() -> Iterator[Fault]:
-    """Give Ctrl-C and SIGTERM in turn, at every step; the short form plays every fifth."""
+    """Give Ctrl-C and SIGTERM at every step; the short form plays one of them, at every fifth."""
     for position, step in enumerate(STEPS[2:-3], start=1):
-        number = (signal.SIGINT, signal.SIGTERM)[position % 2]
         yield Fault(
             f"I{position}",
-            f"{number.name}: {step.name}",
+            f"Ctrl-C, and SIGTERM: {step.name}",
             "the process sends it to itself",
-            f"exit {128 + number}; {GOES_ON}",
-            partial(interrupted, step, (number,)),
+            f"exit 130, and 143; {GOES_ON}",
+            partial(interrupted_either_way, (signal.SIGINT, signal.SIGTERM)[position % 2], step),
             covers=("F8",),
             short=in_turn(position) if position % 5 == 2 else (),
         )

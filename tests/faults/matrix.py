@@ -61,9 +61,20 @@ def matrix() -> dict[str, Fault]:
     Errors: ValueError when two have one id.
     """
     # Here, since each of them makes rows of the class above.
-    from tests.faults import attacks, authors, disks, extremes, files, killing, neighbours, servers
+    from tests.faults import (
+        attacks,
+        authors,
+        disks,
+        extremes,
+        files,
+        formats,
+        killing,
+        long_segments,
+        neighbours,
+        servers,
+    )
 
-    parts = (killing, authors, disks, files, neighbours, servers, extremes, attacks)
+    parts = (killing, long_segments, authors, disks, files, formats, neighbours, servers, extremes, attacks)
     rows = list(chain.from_iterable(part.FAULTS for part in parts))
     found = {row.id: row for row in rows}
     if len(found) != len(rows):

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from itertools import pairwise
 from typing import Any
 
+import pytest
+
 from tests.contract.postgres_driver import LOADER
 from tests.faults.killing import PAGE_2_LOADED, PAGE_2_PRINTED, Step
-from tests.faults.matrix import DUCKDB, POSTGRES, Fault
+from tests.faults.matrix import DUCKDB, GOES_ON, POSTGRES, Fault
 from tests.faults.shop import Ended, Shop, ended, wait_until_stopped
 from tests.faults.warehouses import PostgresWarehouse
 
 
 @contextmanager
-def frozen(shop: Shop, step: Step, **how: Any) -> Iterator[Callable[[], Ended]]:
+def frozen(
+    shop: Shop, step: Step, shortened: Mapping[str, int] | None = None, **how: Any
+) -> Iterator[Callable[[], Ended]]:
     """Start a sync that freezes at a step; what is given thaws it, and waits for its end."""
-    with shop.start(fault=step.fault(shop, signal.SIGSTOP), **how) as process:
+    with shop.start(fault=step.fault(shop, signal.SIGSTOP) | {"set": shortened or {}}, **how) as process:
 
         def thaw() -> Ended:
             process.send_signal(signal.SIGCONT)
@@ -39,11 +44,11 @@ def refused_in_the_same_project(shop: Shop) -> None:
     shop.require_complete()
 
 
-def refused_from_another_machine(shop: Shop) -> None:
+def refused_from_another_machine(step: Step, shop: Shop, shortened: Mapping[str, int] | None = None) -> None:
     """Another folder has another lock: the destination itself must keep the second out."""
     other = shop.another()
     said = "another sync of the connection" if isinstance(shop.warehouse, PostgresWarehouse) else "is open elsewhere"
-    with frozen(shop, PAGE_2_LOADED) as thaw:
+    with frozen(shop, step, shortened) as thaw:
         other.run().require(1, said)
         thaw().require(0)
     shop.require_complete()
@@ -134,6 +139,38 @@ def surrounded_by(what: str, shop: Shop) -> None:
         assert shared == []
 
 
+# Another user, who may read everything, as the interpreter may lie in root's home; and write only what is theirs.
+ANOTHER_USER = (
+    "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
+    "--inh-caps=-all,+dac_read_search", "--ambient-caps=-all,+dac_read_search", "--bounding-set=-all,+dac_read_search",
+)  # fmt: skip
+
+
+def another_user(shop: Shop) -> None:
+    """A user who is not root syncs in a folder of their own."""
+    require_root()
+    for path in (shop.path, *shop.path.rglob("*")):
+        os.chown(path, 65534, 65534)
+    shop.run(prefix=ANOTHER_USER, environment={"HOME": str(shop.path)}).require(0)
+    assert {path.stat().st_uid for path in shop.files.rglob("*")} == {65534}
+    shop.require_complete()
+
+
+def folder_is_closed(shop: Shop) -> None:
+    """The project is another's: a sync cannot keep anything there, and says so."""
+    require_root()
+    run = shop.run(prefix=ANOTHER_USER, environment={"HOME": str(shop.path)})
+    run.require(1, f"SYNC FAILED: {shop.files} cannot be used: Permission denied", "let this user write to it")
+    assert "Traceback" not in run.out, run.out
+    assert not shop.files.exists()
+    shop.require_undisturbed()
+
+
+def require_root() -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root may become another user of the machine")
+
+
 def at_once(shop: Shop) -> None:
     """Start four syncs of one project in the same moment: one does it all."""
     processes = [shop.start() for _ in range(4)]
@@ -156,7 +193,7 @@ FAULTS = [
         "a second sync of the connection from another machine",
         "another folder, a frozen first one",
         ALONE,
-        refused_from_another_machine,
+        partial(refused_from_another_machine, PAGE_2_LOADED),
         covers=("F14",),
     ),
     Fault(
@@ -213,5 +250,23 @@ FAULTS = [
             short=(DUCKDB,) if number % 2 else (),
         )
         for number, what in enumerate(SURROUNDINGS, start=8)
+    ),
+    Fault(
+        "N12",
+        "a user who is not root syncs",
+        "the user nobody",
+        "the same tables; the files are theirs",
+        another_user,
+        (DUCKDB,),
+        ("F36",),
+    ),
+    Fault(
+        "N13",
+        "the project's folder is read-only",
+        "the user nobody in a folder of root",
+        f"exit 1, says which folder and what to do; {GOES_ON}",
+        folder_is_closed,
+        (DUCKDB,),
+        ("F36",),
     ),
 ]

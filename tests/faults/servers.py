@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from functools import partial
 
 import psycopg
+import pytest
 
 from tests.contract.cutting_proxy import Cut, cutting_proxy
 from tests.contract.postgres_driver import LOADER, PostgresDriver, postgres_driver
@@ -150,9 +153,40 @@ def killed_server_process(shop: Shop) -> None:
 
 
 def _kill_server_process(driver: PostgresDriver) -> None:
-    [(pid,)] = driver.fetch(f"SELECT pid FROM pg_stat_activity WHERE usename = '{LOADER}' AND xact_start IS NOT NULL")
-    os.kill(pid, signal.SIGKILL)
+    os.kill(_server_process(driver), signal.SIGKILL)
     time.sleep(0.5)
+
+
+def _server_process(driver: PostgresDriver) -> int:
+    """Find the server's process that has the transaction of the sync."""
+    [(pid,)] = driver.fetch(f"SELECT pid FROM pg_stat_activity WHERE usename = '{LOADER}' AND xact_start IS NOT NULL")
+    return int(pid)
+
+
+def killed_in_the_commit(call: str, shop: Shop) -> None:
+    """Let the server's process of the sync die in a system call of the COMMIT: its log is written, or is not."""
+    before_commit = Step("the state is written, COMMIT is not sent", "before", "DESTINATION._end", 4)
+    with postgres_server(durable=True) as server:
+        server.execute(f"CREATE ROLE {LOADER} LOGIN")
+        with postgres_driver(server) as durable, ExitStack() as stack:
+            load_to(shop, durable.url)
+            shop.warehouse = PostgresWarehouse(durable)
+            is_tried_again(shop, before_commit, lambda: stack.enter_context(_killing(_server_process(durable), call)))
+
+
+@contextmanager
+def _killing(pid: int, call: str) -> Iterator[None]:
+    """Kill a process as soon as it makes a system call."""
+    options = ["-e", f"trace={call}", "-e", f"inject={call}:signal=SIGKILL:when=1", "-o", "/dev/null"]
+    with subprocess.Popen(["strace", *options, "-p", str(pid)], stderr=subprocess.PIPE, text=True) as tracer:
+        try:
+            assert tracer.stderr is not None
+            said = tracer.stderr.readline()
+            if "attached" not in said:
+                pytest.skip(f"another process cannot be traced here: {said.strip()}")
+            yield
+        finally:
+            tracer.kill()
 
 
 TRIED_AGAIN = "the sync gets over it by itself: exit 0, every row once"
@@ -160,6 +194,12 @@ CUTS: dict[Cut, str] = {
     "before": "the connection is cut before COMMIT reaches the server",
     "after": "the connection is cut after COMMIT: nobody knows what became of it",
     "after, half": "the same, and the server does not notice",
+}
+
+KILLED_IN = {
+    "pwrite64": "its log is about to be written",
+    "fdatasync": "its log is written, and not durable",
+    "sendto": "it is durable, and the answer is not sent",
 }
 
 FAULTS = [
@@ -237,5 +277,18 @@ FAULTS = [
         "exit 1; --full-resync brings all back",
         schema_is_dropped,
         (POSTGRES,),
+    ),
+    *(
+        Fault(
+            f"P{number}",
+            f"the server's process of the sync is killed in the commit: {what}",
+            f"strace: SIGKILL in {call}",
+            TRIED_AGAIN,
+            partial(killed_in_the_commit, call),
+            (POSTGRES,),
+            ("F17", "F18"),
+            short=(POSTGRES,) if number == 14 else (),
+        )
+        for number, (call, what) in enumerate(KILLED_IN.items(), start=13)
     ),
 ]

@@ -94,6 +94,11 @@ class Shop:
             self.undisturbed,
         )
 
+    def start_over(self) -> None:
+        """Remove all that syncs have left."""
+        self.warehouse.clear()
+        shutil.rmtree(self.files, ignore_errors=True)
+
     # --- the command
 
     def start(

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.faults.killing import PAGE_2_PRINTED, Step
+from tests.faults.killing import PAGE_2_LOADED, PAGE_2_PRINTED, Step
+from tests.faults.long_segments import SHORTENED
 from tests.faults.matrix import DUCKDB, POSTGRES
 from tests.faults.neighbours import zombie
 from tests.faults.shops import Shops
@@ -42,6 +43,16 @@ def test_state_in_a_second_transaction_is_noticed(mutant: Mutant, shops: Shops) 
         shop.require_one_checkpoint()
     with pytest.raises(Disagreement, match=mutant.said):
         shop.require_undisturbed()
+
+
+@pytest.mark.slow
+def test_a_copy_that_takes_the_name_before_the_state_is_in_it_is_noticed(shops: Shops) -> None:
+    shop = shops(DUCKDB)
+    mistake = {"set": SHORTENED, "mutant": "copy before state, duckdb"}
+    shop.run(fault=PAGE_2_LOADED.fault(shop, signal.SIGKILL) | mistake).require(-signal.SIGKILL)
+
+    with pytest.raises(Disagreement, match="appended: too many 3 rows"):
+        shop.require_one_checkpoint()
 
 
 @pytest.mark.slow

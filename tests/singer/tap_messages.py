@@ -19,6 +19,7 @@ from headwater.singer.settings import Settings
 from headwater.singer.target import load
 from headwater.sync import Result
 from tests.cli.cli_project import environment
+from tests.contract.postgres_driver import PostgresDriver
 
 COMMAND = Path(sys.executable).with_name("target-headwater")
 SCHEMA = "shop"
@@ -53,13 +54,21 @@ def text(*messages: Message | str) -> str:
 
 @dataclass(slots=True)
 class Shop:
-    """A DuckDB file, and the targets that load into it."""
+    """A DuckDB file or a Postgres database, and the targets that load into it."""
 
     folder: Path
+    postgres: PostgresDriver | None = None
     states: list[Any] = field(default_factory=list)
 
     def settings(self, **changed: Any) -> dict[str, Any]:
-        return {"destination": f"duckdb:{self.folder / 'warehouse.db'}", "schema": SCHEMA, **changed}
+        url = self.postgres.url if self.postgres else f"duckdb:{self.folder / 'warehouse.db'}"
+        return {"destination": url, "schema": SCHEMA, **changed}
+
+    def is_begun(self) -> bool:
+        """Whether a target has made the schema `_headwater`, or the file."""
+        if self.postgres is None:
+            return (self.folder / "warehouse.db").exists()
+        return bool(self.postgres.fetch("SELECT 1 FROM pg_namespace WHERE nspname = '_headwater'"))
 
     def load(
         self, *messages: Message | str, write_state: Callable[[Any], None] | None = None, **settings: Any
@@ -83,7 +92,9 @@ class Shop:
         )  # fmt: skip
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
-        """Ask the DuckDB file."""
+        """Ask the destination; in Postgres, tables need their schema's name."""
+        if self.postgres is not None:
+            return self.postgres.fetch(query)
         with duckdb.connect(str(self.folder / "warehouse.db"), read_only=True) as warehouse:
             warehouse.execute(f"SET TimeZone = 'UTC'; SET search_path = '{SCHEMA}'")
             return warehouse.execute(query).fetchall()

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from headwater.destinations import open_destination
-from headwater.errors import ConfigurationError
+from headwater.errors import ConfigurationError, HeadwaterError
 from headwater.singer.messages import MessageError
 from tests.singer.tap_messages import INTEGER, SCHEMA, TEXT, Message, Shop, activate, record, schema, state
 
@@ -336,3 +336,34 @@ def test_a_table_that_another_tool_has_made_is_not_touched(shop: Shop) -> None:
 
     assert result.status == "failed"
     assert shop.rows("SELECT id FROM orders") == [(1,)]
+
+
+HARD = {"hard_delete": True}
+LOADED_OTHERWISE: list[tuple[Message, dict[str, Any], str]] = [
+    # the second run's SCHEMA                                  settings  what is said
+    (schema("orders", {"id": INTEGER, "name": TEXT}, "name"),  {},       "the primary key is now name, "),
+    (ORDERS,                                                   HARD,     "the mode is now live, "),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("now", "settings", "said"), LOADED_OTHERWISE, ids=["another key", "another mode"])
+def test_a_table_that_was_loaded_otherwise_is_refused_with_a_way_out_that_works(
+    shop: Shop, now: Message, settings: dict[str, Any], said: str
+) -> None:
+    shop.load(ORDERS, record("orders", id=1, name="a"))
+    refused = shop.load(now, record("orders", id=2, name="b"), **settings)
+
+    assert isinstance(refused.error, HeadwaterError)
+    assert said in refused.error.message
+    hint = refused.error.hint or ""
+    assert "headwater " not in hint
+    assert all(way in hint for way in ("the setting 'schema'", "drop the table"))
+    assert shop.rows("SELECT id, name FROM orders") == [(1, "a")]
+
+    with duckdb.connect(str(shop.folder / "warehouse.db")) as warehouse:
+        warehouse.execute(f"DROP TABLE {SCHEMA}.orders")
+    assert shop.load(now, record("orders", id=2, name="b"), **settings).status == "succeeded"
+    assert shop.load(ORDERS, record("orders", id=3, name="c"), schema="another").status == "succeeded"
+
+    assert shop.rows("SELECT id, name FROM orders") == [(2, "b")]
+    assert shop.rows("SELECT id, name FROM another.orders") == [(3, "c")]

@@ -8,6 +8,7 @@ import random
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ import pytest
 
 from headwater import __version__
 from tests.cli.cli_project import environment
+from tests.contract.postgres_driver import postgres_driver
+from tests.contract.postgres_driver import server as server  # the fixture
 from tests.singer.tap_messages import COMMAND, INTEGER, TEXT, Shop, feed, record, schema, state
 
 ORDERS = schema("orders", {"id": INTEGER, "name": TEXT}, "id")
@@ -68,20 +71,33 @@ ROWS = 6_000
 KILLS = int(os.environ.get("HEADWATER_KILLS", "3"))
 
 
+@pytest.fixture(params=["duckdb", "postgres"])
+def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shop]:
+    if request.param == "duckdb":
+        yield Shop(tmp_path)
+        return
+    with postgres_driver(request.getfixturevalue("server")) as driver:
+        yield Shop(tmp_path, driver)
+
+
 @pytest.mark.slow
-def test_after_any_kill_a_tap_that_resumes_from_the_last_state_loses_and_doubles_nothing(shop: Shop) -> None:
+def test_after_any_kill_a_tap_that_resumes_from_the_last_state_loses_and_doubles_nothing(warehouse: Shop) -> None:
     seed = int(os.environ.get("HEADWATER_SEED", random.randrange(10**6)))
     print(f"HEADWATER_SEED={seed}")
     moments = random.Random(seed)
     bookmark = 0
     for _ in range(KILLS):
-        bookmark = max([bookmark, *run_tap(shop, bookmark, kill_after=moments.uniform(0.0, 0.4))])
+        bookmark = max([bookmark, *run_tap(warehouse, bookmark, kill_after=moments.uniform(0.0, 0.4))])
 
-    bookmark = max([bookmark, *run_tap(shop, bookmark, kill_after=None)])
+    bookmark = max([bookmark, *run_tap(warehouse, bookmark, kill_after=None)])
 
     assert bookmark == ROWS
-    assert shop.rows("SELECT count(*), count(DISTINCT id), min(id), max(id) FROM orders") == [(ROWS, ROWS, 1, ROWS)]
-    assert shop.rows("SELECT count(*), count(DISTINCT n), min(n), max(n) FROM events") == [(ROWS, ROWS, 1, ROWS)]
+    assert warehouse.rows("SELECT count(*), count(DISTINCT id), min(id), max(id) FROM shop.orders") == [
+        (ROWS, ROWS, 1, ROWS)
+    ]
+    assert warehouse.rows("SELECT count(*), count(DISTINCT n), min(n), max(n) FROM shop.events") == [
+        (ROWS, ROWS, 1, ROWS)
+    ]
 
 
 def run_tap(shop: Shop, bookmark: int, *, kill_after: float | None) -> list[int]:
@@ -97,7 +113,7 @@ def run_tap(shop: Shop, bookmark: int, *, kill_after: float | None) -> list[int]
             ids = range(start + 1, start + 101)
             rows = [each for n in ids for each in (record("orders", id=n, name=f"order {n}"), record("events", n=n))]
             feed(target, *rows, state(start + 100))
-            if kill_after is not None and killed_at is None and (shop.folder / "warehouse.db").exists():
+            if kill_after is not None and killed_at is None and shop.is_begun():
                 killed_at = time.monotonic() + kill_after
             if killed_at is not None and time.monotonic() > killed_at:
                 target.kill()

@@ -3,7 +3,8 @@
 Python imports this file by its name when it starts, from the first folder of PYTHONPATH: the product has no hooks.
 A fault is JSON: `of` names a function (`module:Class.method`), `when` is before or after its `call`-th call (with a
 table of this name first, where `table` is given), and `signals` is what the process then sends itself. `mutant`
-names one of `MUTANTS` instead: a mistake that the matrix must notice.
+names one of `MUTANTS` instead: a mistake that the matrix must notice. `set` gives
+constants (`module:NAME`) other values.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ SIGNAL_SECONDS = 0.2
 def arm(fault: dict[str, Any]) -> None:
     if "mutant" in fault:
         MUTANTS[fault["mutant"]]()
+    for name, value in fault.get("set", {}).items():
+        module, _, constant = name.partition(":")
+        setattr(importlib.import_module(module), constant, value)
     if "of" in fault:
         replace_function(fault["of"], partial(_stopping, fault=fault))
 
@@ -114,6 +118,21 @@ def _state_before_rows_in_duckdb() -> None:
     replace_function("headwater.destinations.duckdb:DuckDB.commit", make_commit)
 
 
+def _copy_before_state_in_duckdb() -> None:
+    """Let the copy of a long segment take the file's name with its first rows, and not with the state."""
+
+    def make(write: Callable[..., Any]) -> Callable[..., Any]:
+        def writing(destination: Any, table: Any, batch: Any) -> None:
+            write(destination, table, batch)
+            if destination._file.is_copy:
+                destination._end("COMMIT")
+                destination._replace(destination._file)
+
+        return writing
+
+    replace_function("headwater.destinations.duckdb:DuckDB.write", make)
+
+
 def _no_fence_in_postgres() -> None:
     """Commit whatever epoch holds, and go on after a lost connection without asking whose turn it is."""
 
@@ -134,6 +153,7 @@ MUTANTS = {
     "state after rows, duckdb": _state_after_rows_in_duckdb,
     "state after rows, postgres": _state_after_rows_in_postgres,
     "state before rows, duckdb": _state_before_rows_in_duckdb,
+    "copy before state, duckdb": _copy_before_state_in_duckdb,
     "no fence, postgres": _no_fence_in_postgres,
 }
 
