@@ -44,7 +44,7 @@ def add_alias() -> Path:
     _require_no_other(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        temporary.write_text(_start(sys.executable) + _SCRIPT, encoding="utf-8")
+        temporary.write_text(alias_script(), encoding="utf-8")
         temporary.chmod(0o755)
         temporary.replace(path)
     finally:
@@ -63,6 +63,11 @@ def remove_alias() -> bool:
         return False
     path.unlink()
     return True
+
+
+def alias_script() -> str:
+    """Write the command for this environment's interpreter."""
+    return _start(sys.executable) + _SCRIPT
 
 
 def _start(interpreter: str) -> str:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from headwater.fivetran_alias import _SCRIPT
+from headwater.fivetran_alias import alias_script
 from tests.cli.cli_project import CliProject
 from tests.cli.test_terminal import Terminal
 
@@ -38,7 +38,7 @@ def home(project: CliProject) -> CliProject:
     (project.path / "neighbour").mkdir()
     (project.path / "bin").mkdir()
     for name in ("headwater", "fivetran"):
-        script = project.write(f"bin/{name}", _SCRIPT)
+        script = project.write(f"bin/{name}", alias_script())
         script.chmod(0o755)
     path = f"{project.path / 'bin'}:{os.environ['PATH']}"
     project.environment |= {"PATH": path, "HOME": str(project.path), "PS1": "ready> "}

@@ -444,6 +444,6 @@ def test_what_the_system_refuses_headwater_is_said_without_its_number(project: C
     synced = project.debug()
     cleared = project.run("reset", "--yes")
 
-    assert "SYNC FAILED: <project>/files: File exists\n" in synced.out
+    assert "SYNC FAILED: <project>/files cannot be used: File exists\n" in synced.out
     assert (synced.code, cleared.code) == (1, 1)
     assert "[Errno" not in synced.out + cleared.err
