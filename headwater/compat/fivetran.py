@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Any
 
 import headwater
-from headwater import authoring, configuration_form, file_upload, form_field, log, operations
+from headwater import configuration_form, file_upload, form_field, log, operations
 from headwater.errors import ConnectorError
 
 NAME = "fivetran_connector_sdk"
@@ -30,7 +30,7 @@ _MODULES: dict[str, ModuleType] = {
     f"{NAME}.configuration_form": configuration_form,
     f"{NAME}.file_upload": file_upload,
     f"{NAME}.test": configuration_form,
-    f"{NAME}.connector": authoring,
+    f"{NAME}.connector": headwater,
 }
 # What `from fivetran_connector_sdk import *` gives: all but Connector (rule A-01).
 _STARRED = [name for name in headwater.__all__ if name != "Connector"]
@@ -80,9 +80,10 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
             module.__dict__.update({name: getattr(headwater, name) for name in headwater.__all__})
             module.__dict__.update(__all__=_STARRED, __version__=VERSION, __getattr__=_missing)
             return module
-        module = ModuleType(spec.name, _MODULES[spec.name].__doc__)
-        source = vars(_MODULES[spec.name])
-        module.__dict__.update({name: value for name, value in source.items() if not name.startswith("_")})
+        source = _MODULES[spec.name]
+        module = ModuleType(spec.name, source.__doc__)
+        names = getattr(source, "__all__", vars(source))
+        module.__dict__.update({name: getattr(source, name) for name in names if not name.startswith("_")})
         return module
 
     def exec_module(self, module: ModuleType) -> None:
