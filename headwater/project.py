@@ -68,7 +68,7 @@ class Project:
         connector = getattr(module, "connector", None)
         if not isinstance(connector, Connector):
             raise ConnectorError(
-                f"{path} defines no `connector`",
+                f"{path} defines no `connector`" if connector is None else f"{path}: `connector` is no Connector",
                 hint="End it with: connector = Connector(update=update, schema=schema)",
             )
         return connector

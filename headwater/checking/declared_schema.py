@@ -21,9 +21,22 @@ def schema_findings(sources: Sources) -> Iterator[Finding]:
     function = given_function(source, "schema")
     if function is None:
         return
-    for node in ast.walk(function):
-        if isinstance(node, ast.Return) and isinstance(node.value, ast.List | ast.Tuple):
-            yield from _findings(node.value)
+    for line, value in _returned(function):
+        if isinstance(value, ast.List | ast.Tuple):
+            yield from _findings(value)
+        elif isinstance(value, ast.Constant | ast.Dict):
+            kind = "dict" if isinstance(value, ast.Dict) else type(value.value).__name__
+            what = f"schema() must return a list of tables, not {kind}"
+            yield Finding(CONNECTOR, line, "error", what, 'Write it as: return [{"table": …, "primary_key": […]}]')
+
+
+def _returned(node: ast.AST) -> Iterator[tuple[int, ast.expr]]:
+    """Find what a function returns itself, line by line; functions within it return their own."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Return):
+            yield child.lineno, child.value or ast.Constant(None)
+        elif not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef):
+            yield from _returned(child)
 
 
 def _findings(entries: ast.List | ast.Tuple) -> Iterator[Finding]:

@@ -167,6 +167,10 @@ SCHEMAS = [
     ('[{"table": name()}, {"table": "a"}]',               None),
     ('[{"table": "a", "primary_key": "id"}]',             "error: a: primary_key is the text 'id'; it must be a list"),
     ('[{"table": "a"}, {"table": "a", "columns": {}}]',   "error: Table already defined: a"),
+    ('"a"',                                               "error: schema() must return a list of tables, not str"),
+    ('{"table": "a"}',                                    "error: schema() must return a list of tables, not dict"),
+    ("None",                                              "error: schema() must return a list of tables, not NoneType"),
+    ("(lambda: 'a') and tables()",                        None),
     ('[{"primary_key": ["i"]}]',                          "error: Entry missing table name: {'primary_key': ['i']}"),
     ('[{"table": "a", "keys": ["id"]}]',                  ("warning: schema(): a: the key 'keys' means "
                                                           "nothing and is ignored; known keys: columns, primary_key, "
