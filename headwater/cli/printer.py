@@ -47,10 +47,13 @@ class Printer:
         self._lock = threading.RLock()
         self._live: LiveTables | None = None
         use_sink(self.message)
-        os.register_at_fork(after_in_child=self._after_fork)
+        # A process that forked while another thread writes would find the stream locked for ever.
+        os.register_at_fork(
+            before=self._lock.acquire, after_in_parent=self._lock.release, after_in_child=self._after_fork
+        )
 
     def _after_fork(self) -> None:
-        """Let a process that a connector forks print: its copy of the lock may be held by a thread it has not."""
+        """Let a process that a connector forks print: the lock is its parent's."""
         self._lock = threading.RLock()
         self._live = None
 

@@ -231,7 +231,7 @@ def test_who_interrupts_the_wait_interrupts_the_sync(folder: Path) -> None:
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_full_resync_that_is_tried_again_keeps_what_it_has_sent(folder: Path, when: When) -> None:
     first = run(folder)
-    (folder / "connector.py").write_text(CONNECTOR.replace("page * 3 + 3", "page * 3 + 2"))
+    (folder / "connector.py").write_text(CONNECTOR.replace("page * 3 + 3", "page * 3 + 1 + 1"))
     with failing_commits((3, when), (6, when)):
         result = run(folder, Request(full_resync=True))
 
