@@ -17,7 +17,7 @@ check: .venv/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q -m "not slow" tests/unit sdk_helpers
+	$(BIN)/python -m pytest -q -m "not slow" tests/unit headwater sdk_helpers
 
 bench: .venv/.dev
 	$(BIN)/python -m benchmarks

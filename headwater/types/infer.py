@@ -54,8 +54,8 @@ BY_TYPE: dict[type, ColumnType] = {
 def infer(value: object) -> ColumnType:
     """The type of an undeclared column that holds `value`, which is not None.
 
-    >>> infer(2**63 - 1).name, infer(2**63), infer((1, 2)).name
-    ('LONG', ColumnType(name='DECIMAL', precision=38, scale=0), 'STRING')
+    >>> [str(infer(value)) for value in (2**63 - 1, 2**63, (1, 2))]
+    ['LONG', 'DECIMAL(38,0)', 'STRING']
     """
     known = BY_TYPE.get(type(value))
     if known is not None:
@@ -80,8 +80,9 @@ def strict(value: object) -> tuple[ColumnType, object]:
 
     Errors: the very exception that 2.13.1 raises in the op call, with its message.
 
-    >>> strict(0.1)
-    (ColumnType(name='FLOAT', precision=0, scale=0), 0.10000000149011612)
+    >>> kind, wire = strict(0.1)
+    >>> str(kind), wire
+    ('FLOAT', 0.10000000149011612)
     """
     inferred = infer(value)
     if inferred.name == DOUBLE or (isinstance(value, int) and abs(value) > _LARGEST_LONG):

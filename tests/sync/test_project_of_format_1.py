@@ -40,7 +40,7 @@ def test_rows_and_state_of_an_old_project_are_kept_and_gone_on_with(tmp_path: Pa
 
 def extracted(folder: Path) -> Path:
     with tarfile.open(PROJECT) as archive:
-        archive.extractall(folder, filter="data")
+        archive.extractall(folder)
     return folder
 
 
