@@ -139,5 +139,7 @@ def environment(shadows: Path) -> dict[str, str]:
     shadows.mkdir(exist_ok=True)
     for name in ("pandas", "numpy"):
         (shadows / f"{name}.py").write_text(f"raise ImportError('these tests do without {name}')\n")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("FIVETRAN_", "HEADWATER_"))}
+    kept = {
+        name: value for name, value in os.environ.items() if not name.startswith(("FIVETRAN_", "HEADWATER_", "PYTHON"))
+    }
     return {**kept, "PYTHONPATH": str(shadows), "PYTHONDONTWRITEBYTECODE": "1", "TERM": "xterm"}
