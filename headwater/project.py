@@ -10,7 +10,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
+from typing import NoReturn
 
 from headwater.connector import Connector
 from headwater.errors import Busy, ConfigurationError, ConnectorError
@@ -60,11 +62,12 @@ class Project:
         """
         path = self.connector_file
         self._forget_modules()
-        spec = importlib.util.spec_from_file_location(MODULE, path)
-        assert spec is not None and spec.loader is not None
+        loader = _FromSource(MODULE, str(path))
+        spec = importlib.util.spec_from_loader(MODULE, loader)
+        assert spec is not None
         module = importlib.util.module_from_spec(spec)
         sys.modules[MODULE] = module
-        spec.loader.exec_module(module)
+        loader.exec_module(module)
         connector = getattr(module, "connector", None)
         if not isinstance(connector, Connector):
             raise ConnectorError(
@@ -107,6 +110,17 @@ class Project:
             yield
         finally:
             os.close(descriptor)
+
+
+class _FromSource(SourceFileLoader):
+    """Compiles a file as it is now.
+
+    Python takes its compiled file for new while size and second of the source are the same: two edits in one second.
+    """
+
+    def path_stats(self, path: str) -> NoReturn:
+        """Give no time: then nothing compiled is read or written."""
+        raise OSError(path)
 
 
 def _lock(path: Path) -> int:

@@ -163,3 +163,15 @@ def test_a_script_that_calls_debug_does_the_same_in_its_own_process(project: Cli
     assert "after" not in bad.out
     assert (good.code, bad.code, good.err, bad.err) == (0, 1, "", "")
     assert project.ids() == [1]
+
+
+def test_a_connector_that_was_edited_within_a_second_runs_as_it_is_now(project: CliProject) -> None:
+    """Python takes a compiled file for new while the size and the second of its source are the same."""
+    said = []
+    for number in ("1", "2"):
+        project.connector(f"print('number {number}')")
+        os.utime(project.path / "connector.py", (1_700_000_000, 1_700_000_000))
+        said.append(project.run("debug", env_extra={"PYTHONDONTWRITEBYTECODE": ""}).out)
+
+    assert "number 1\n" in said[0]
+    assert "number 2\n" in said[1]
