@@ -208,8 +208,19 @@ def _convert_declared(values: Sequence[Any], declared: ColumnType) -> Column:
     if declared.name == FLOAT != kind.name:
         canonical = [_as_float32(value) for value in canonical]
     if kind.name == STRING != declared.name:
-        canonical = [None if value is None else as_text(declared, value) for value in canonical]
+        canonical = _as_texts(canonical, lambda value: as_text(declared, value), values)
     return Column(pa.array(canonical, arrow_type(kind)), kind)
+
+
+def _as_texts(canonical: Sequence[Any], text: Callable[[Any], str], values: Sequence[Any]) -> list[str | None]:
+    """Write values as text; Python refuses an integer of more than 4,300 digits."""
+    written: list[str | None] = []
+    for position, value in enumerate(canonical):
+        try:
+            written.append(None if value is None else text(value))
+        except ValueError as error:
+            raise ValueRefused(position, values[position], str(error)) from error
+    return written
 
 
 def _as_float32(value: float | None) -> float | None:

@@ -8,6 +8,7 @@ import pytest
 
 from headwater import Connector, buffer
 from headwater import Operations as op
+from headwater.errors import RowError
 from headwater.testing.run import Run, run_connector
 from headwater.types.names import DOUBLE, LONG, STRING
 
@@ -86,3 +87,17 @@ def test_to_remember_an_integer_is_no_change_of_the_schema() -> None:
     second = run(upsert(2, BIG), after=first)
 
     assert (first.result.progress.schema_changes, second.result.progress.schema_changes) == (1, 0)
+
+
+@pytest.mark.parametrize("declared", [None, "LONG", "DOUBLE", "STRING"])
+def test_an_integer_that_python_does_not_write_is_named_by_its_place(declared: str | None) -> None:
+    entry = {"table": "t", "primary_key": ["id"], **({"columns": {"v": declared}} if declared else {})}
+
+    def update(configuration: dict[str, str], state: dict[str, Any]) -> None:
+        op.upsert("t", {"id": 1, "v": 10**5000})
+
+    error = run_connector(Connector(update, lambda configuration: [entry])).result.error
+
+    assert isinstance(error, RowError)
+    assert str(error).startswith("t.v: an integer of 16610 bits ")
+    assert error.hint == "in the row {'id': 1, 'v': an integer of 16610 bits}"
