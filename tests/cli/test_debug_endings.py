@@ -101,6 +101,7 @@ def test_an_operation_that_cannot_be_stored_points_at_the_authors_call(project: 
     assert outcome.code == 1
 
 
+# What many published connectors do around op.upsert.
 SKIPPING = """
 for id in ("1", "two", "3"):
     try:

@@ -132,7 +132,7 @@ def test_a_row_that_does_not_fit_is_named_and_earlier_operations_stay(
 
 def test_a_destination_without_means_leaves_migrations_out(tmp_path: Path) -> None:
     class Unable(MemoryDestination):
-        migrate = None  # type: ignore[assignment]
+        migrate = None  # type: ignore[assignment]  # a destination without the means, as one of a third party may be
 
     steps = {
         "add_column_with_default_value": [
