@@ -34,11 +34,23 @@ clean:
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install -q --disable-pip-version-check uv
 
-.venv/.runtime: .venv/bin/uv pyproject.toml
+# What `headwater/_cells.c` is compiled with. Where it can't be had, headwater runs in Python alone, and is slower.
+PACKAGE := pyproject.toml hatch_build.py headwater/_cells.c
+HAS_COMPILER := command -v cc >/dev/null && $(PYTHON) -c 'import pathlib, sys, sysconfig; \
+  sys.exit(not pathlib.Path(sysconfig.get_path("include"), "Python.h").exists())'
+
+.venv/.compiler:
+	@mkdir -p .venv
+	@$(HAS_COMPILER) || { test -n "$(APT)" && $(SUDO) $(APT) update -q && \
+	  $(SUDO) env DEBIAN_FRONTEND=noninteractive $(APT) install -qy gcc libc6-dev python3-dev; } || \
+	  echo "There is no C compiler: headwater will run in Python alone, which is slower."
+	@touch $@
+
+.venv/.runtime: .venv/bin/uv .venv/.compiler $(PACKAGE)
 	$(BIN)/uv pip install -q --python $(BIN)/python -e .
 	touch $@
 
-.venv/.dev: .venv/bin/uv pyproject.toml
+.venv/.dev: .venv/bin/uv .venv/.compiler $(PACKAGE)
 	$(BIN)/uv pip install -q --python $(BIN)/python -e '.[all]' --group dev
 	touch $@ .venv/.runtime
 

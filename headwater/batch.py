@@ -17,13 +17,22 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from headwater.cells import ArrowValues, ListedRows, Rows
 from headwater.errors import RowError
 from headwater.row_id import row_ids
 from headwater.schema import DELETED, ROW_ID, SYNCED, SourceTable, Table
 from headwater.snapshot import can_change
 from headwater.types import coerce
 from headwater.types.arrow import column_from_arrow
-from headwater.types.columns import Column, ValueRefused, arrow_type, convert, convert_plainly, types_among
+from headwater.types.columns import (
+    Column,
+    ValueRefused,
+    arrow_type,
+    convert,
+    convert_arrow,
+    convert_plainly,
+    types_among,
+)
 from headwater.types.json_text import JsonText
 from headwater.types.names import BOOLEAN, JSON, STRING, UTC_DATETIME, ColumnType
 from headwater.types.text import as_text
@@ -39,33 +48,34 @@ _UTC_DATETIME = ColumnType(UTC_DATETIME)
 class Chunk:
     """Row operations of one table, in order: first upserts that share their columns, then any others.
 
-    keys     the raw column names of the first part
-    cells    its values, row after row
+    rows     the first part
     entries  the other operations: (UPSERT, UPDATE or DELETE, raw column name to value)
     plain    no value is a container that was turned into text
     """
 
-    keys: tuple[str, ...] = ()
-    cells: list[Any] = field(default_factory=list)
+    rows: Rows = field(default_factory=ListedRows)
     entries: list[tuple[int, Mapping[str, Any]]] = field(default_factory=list)
     plain: bool = True
 
     @property
     def leading(self) -> int:
         """How many upserts the first part holds."""
-        return len(self.cells) // len(self.keys) if self.keys else 0
+        return len(self.rows)
 
     def __len__(self) -> int:
         return self.leading + len(self.entries)
 
     def raw_names(self) -> list[str]:
         """List the raw column names, in the order in which they first appear."""
-        return list(dict.fromkeys([*self.keys, *(key for _, row in self.entries for key in row)]))
+        return list(dict.fromkeys([*self.rows.keys, *(key for _, row in self.entries for key in row)]))
+
+    def arrow(self, raw: str) -> ArrowValues | None:
+        """Give one raw column's values where they are Arrow data already."""
+        return None if self.entries else self.rows.arrow(raw)
 
     def values(self, raw: str) -> list[Any]:
         """List one raw column's values, None where a row lacks it."""
-        known = raw in self.keys
-        values = self.cells[self.keys.index(raw) :: len(self.keys)] if known else [None] * self.leading
+        values = self.rows.values(raw) if raw in self.rows.keys else [None] * self.leading
         if self.entries:
             values += [row.get(raw) for _, row in self.entries]
         return values
@@ -76,10 +86,9 @@ class Chunk:
 
     def row(self, position: int) -> dict[str, Any]:
         """Give one operation's data, as the author passed it."""
-        if position >= self.leading:
-            return dict(self.entries[position - self.leading][1])
-        width = len(self.keys)
-        return dict(zip(self.keys, self.cells[position * width : (position + 1) * width], strict=True))
+        if position < self.leading:
+            return self.rows.row(position)
+        return dict(self.entries[position - self.leading][1])
 
 
 @dataclass(slots=True)
@@ -164,7 +173,7 @@ class Typist:
         if self.source.says_deleted:
             chunk = self._with_deletes(chunk)
         by_name = self._raw_names(chunk)
-        columns = {name: self._column(chunk, name, _merged(chunk, raws)) for name, raws in by_name.items()}
+        columns = {name: self._column(chunk, name, raws) for name, raws in by_name.items()}
         kinds = given = None
         if any(kind != UPSERT for kind, _ in chunk.entries):
             kinds = [UPSERT] * chunk.leading + [kind for kind, _ in chunk.entries]
@@ -251,15 +260,27 @@ class Typist:
     def _visible(self, columns: dict[str, Column]) -> dict[str, Column]:
         return {name: column for name, column in columns.items() if name not in self.source.blocked}
 
-    def _column(self, chunk: Chunk, name: str, values: list[Any]) -> Column:
+    def _column(self, chunk: Chunk, name: str, raws: list[str]) -> Column:
         hashed = name in self.source.hashed
         declared = None if hashed else self.source.declared.get(name)
-        # The first chunk is looked at value by value, for what is to be said of its types.
-        if chunk.plain and name in self._seen and self._plain.get(name, True):
-            column = convert_plainly(values, declared)
-            if column is not None:
-                return _hashed(column) if hashed else column
-            self._plain[name] = False
+        column = self._quickly(chunk, name, raws, declared) or self._carefully(chunk, name, raws, declared)
+        return _hashed(column) if hashed else column
+
+    def _quickly(self, chunk: Chunk, name: str, raws: list[str], declared: ColumnType | None) -> Column | None:
+        """Type a column all at once; None where there is something to find out or to say about single values."""
+        if name not in self._seen or len(raws) > 1:
+            return None
+        arrow = chunk.arrow(raws[0])
+        if arrow is not None:
+            return convert_arrow(arrow.array, declared, arrow.kinds) if arrow.kinds <= self._seen[name] else None
+        if not chunk.plain or not self._plain.get(name, True):
+            return None
+        column = convert_plainly(chunk.values(raws[0]), declared)
+        self._plain[name] = column is not None
+        return column
+
+    def _carefully(self, chunk: Chunk, name: str, raws: list[str], declared: ColumnType | None) -> Column:
+        values = _merged(chunk, raws)
         kinds = types_among(values)
         seen = self._seen.setdefault(name, set())
         if not kinds <= seen:
@@ -267,10 +288,9 @@ class Typist:
             self._remark(name, declared, values, kinds - seen)
             seen |= kinds
         try:
-            column = convert(values, declared, kinds, strict=self._strict)
+            return convert(values, declared, kinds, strict=self._strict)
         except ValueRefused as error:
             raise self.row_error(name, error, chunk.row(error.position)) from error
-        return _hashed(column) if hashed else column
 
     def _notice_late(self, name: str, kinds: set[type]) -> None:
         for kind in filter(can_change, kinds):

@@ -15,13 +15,13 @@ from headwater.types.json_text import JsonText
 from headwater.types.names import JSON, ColumnType
 
 # Exact types whose values never change.
-_UNCHANGING = frozenset(
+UNCHANGING: frozenset[type] = frozenset(
     {str, int, float, bool, NoneType, bytes, datetime, date, time, timedelta, Decimal, UUID, JsonText}
 )
 
 
 def may_change(value: object) -> bool:
-    return type(value) not in _UNCHANGING and can_change(type(value))
+    return type(value) not in UNCHANGING and can_change(type(value))
 
 
 def can_change(kind: type) -> bool:

@@ -11,11 +11,11 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from gc import is_tracked
 from typing import TYPE_CHECKING, Any
 
 from headwater.batch import DELETE, UPDATE, UPSERT, Chunk, TypedOperations, Typist
 from headwater.buffer import Buffer, Layout
+from headwater.cells import CHANGING, LOOK, OTHER, TAKEN
 from headwater.errors import ConnectorError, HeadwaterError, RowError
 from headwater.operations import check_names
 from headwater.outbox import Checkpoint, Declaration, Item, Mark, Outbox, Rows, Truncate
@@ -97,22 +97,22 @@ class Stream:
 
     def upsert(self, table: str, data: Any, *, schema: str | None = None, file: FileUpload | None = None) -> None:
         """See `Operations.upsert`, which is this method while a sync runs."""
+        answer = OTHER
         try:
             layout = self._layouts[table]
-            if len(data) != layout.width or type(data) is not dict or schema is not None or file is not None:
-                raise KeyError
-            # The garbage collector does not track a dict that holds no container (but a bytearray, say).
-            if is_tracked(data) or layout.snapshots:
-                layout.extend(layout.values_of(layout.snapshot(data)))
+            if schema is None and file is None:
+                answer = layout.add(data)
+                if answer == CHANGING:
+                    answer = layout.add_changing(data)
+        except (KeyError, TypeError):
+            pass  # a table that is new, or no name at all
+        if answer == TAKEN:
+            return
+        with self._lock:
+            if answer == LOOK:
+                self._look(layout.buffer)
             else:
-                layout.extend(layout.values_of(data))
-        except (KeyError, TypeError, ValueError):
-            with self._lock:
                 self._upsert_the_long_way(table, data, schema, file)
-        else:
-            if len(layout.cells) >= layout.pause:
-                with self._lock:
-                    self._look(layout.buffer)
 
     upsert.__qualname__ = "Operations.upsert"  # the name that Python puts into its error for wrong arguments
 

@@ -60,8 +60,8 @@ _ARROW: dict[str, pa.DataType] = {
 # pyarrow imports pandas, where it is installed, at its first conversion: now, not in the author's first row.
 pa.array([], pa.int64())
 
-# What pyarrow raises when a value does not fit the type it was given.
-_DOES_NOT_FIT = (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, UnicodeEncodeError)
+# What pyarrow raises when a value does not fit the type it was given; TypeError for an infinite Decimal.
+_DOES_NOT_FIT = (pa.ArrowInvalid, TypeError, OverflowError, UnicodeEncodeError)
 
 
 def arrow_type(kind: ColumnType) -> pa.DataType:
@@ -105,6 +105,21 @@ _STRING = ColumnType(STRING)
 _PLAIN = {_ARROW[name]: ColumnType(name) for name in (STRING, LONG, DOUBLE, BOOLEAN)}
 
 
+def convert_arrow(array: pa.Array, declared: ColumnType | None, kinds: frozenset[type]) -> Column | None:
+    """Convert int, float, bool or str that are Arrow data already; None when they must be looked at more closely.
+
+    kinds  the exact Python types that the values had, without NoneType
+    """
+    kind = _PLAIN[array.type]
+    if declared is None or declared == kind:
+        return Column(array, kind)
+    direct = _DIRECTLY.get((declared.name, kinds))
+    try:
+        return None if direct is None else Column(direct(array, arrow_type(declared)), declared)
+    except _DOES_NOT_FIT:
+        return None
+
+
 def convert(values: Sequence[Any], declared: ColumnType | None, kinds: set[type], *, strict: bool = False) -> Column:
     """Convert the values of one column.
 
@@ -133,13 +148,17 @@ def types_among(values: Sequence[Any]) -> set[type]:
     return kinds
 
 
-def _dates_from_text(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
-    return pa.array(values, pa.string()).cast(kind)
+def _array(values: Sequence[Any] | pa.Array, kind: pa.DataType) -> pa.Array:
+    return values.cast(kind) if isinstance(values, pa.Array) else pa.array(values, kind)
 
 
-def _datetimes_from_text(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
+def _dates_from_text(values: Sequence[Any] | pa.Array, kind: pa.DataType) -> pa.Array:
+    return _array(values, pa.string()).cast(kind)
+
+
+def _datetimes_from_text(values: Sequence[Any] | pa.Array, kind: pa.DataType) -> pa.Array:
     """Let Arrow read ISO 8601: it refuses a missing or superfluous zone and a seventh digit."""
-    texts = pa.array(values, pa.string())
+    texts = _array(values, pa.string())
     if not pc.all(pc.equal(pc.utf8_slice_codeunits(texts, 16, 17), ":")).as_py():
         raise pa.ArrowInvalid("a datetime without seconds")
     return within_the_calendar(texts.cast(kind))
@@ -167,17 +186,20 @@ def within_the_calendar(array: pa.Array) -> pa.Array:
 _FIRST_DAY, _LAST_DAY, _DAY = -719_162, 2_932_896, 86_400_000_000
 
 
-def _float32(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
-    wide = pa.array(values, pa.float64())
+def _float32(values: Sequence[Any] | pa.Array, kind: pa.DataType) -> pa.Array:
+    wide = _array(values, pa.float64())
     narrow = wide.cast(kind)
     if pc.any(pc.xor(pc.is_inf(narrow), pc.is_inf(wide))).as_py():
         raise OverflowError("a value is beyond 32-bit floats")
     return narrow
 
 
-def _direct_conversions() -> dict[tuple[str, frozenset[type]], Callable[[Sequence[Any], pa.DataType], pa.Array]]:
-    conversions = {
-        (name, frozenset({kind})): _float32 if name == FLOAT else pa.array
+_Direct = Callable[[Sequence[Any] | pa.Array, pa.DataType], pa.Array]
+
+
+def _direct_conversions() -> dict[tuple[str, frozenset[type]], _Direct]:
+    conversions: dict[tuple[str, frozenset[type]], _Direct] = {
+        (name, frozenset({kind})): _float32 if name == FLOAT else _array
         for name, kinds in coerce.DIRECT.items()
         for kind in kinds
     }
@@ -186,8 +208,8 @@ def _direct_conversions() -> dict[tuple[str, frozenset[type]], Callable[[Sequenc
     conversions[(NAIVE_DATE, frozenset({str}))] = _dates_from_text
     conversions[(UTC_DATETIME, frozenset({datetime}))] = _datetimes
     conversions[(NAIVE_DATETIME, frozenset({datetime}))] = _datetimes
-    conversions[(JSON, frozenset({JsonText}))] = pa.array
-    conversions[(DOUBLE, frozenset({int, float}))] = pa.array
+    conversions[(JSON, frozenset({JsonText}))] = _array
+    conversions[(DOUBLE, frozenset({int, float}))] = _array
     conversions[(FLOAT, frozenset({int, float}))] = _float32
     return conversions
 

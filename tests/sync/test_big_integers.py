@@ -12,6 +12,8 @@ from headwater.errors import RowError
 from headwater.testing.run import Run, run_connector
 from headwater.types.names import DOUBLE, LONG, STRING
 
+pytestmark = pytest.mark.usefixtures("kind_of_cells")
+
 BIG = 2**53 + 1
 
 Call = tuple[str, dict[str, Any]]

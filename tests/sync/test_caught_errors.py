@@ -14,6 +14,8 @@ from headwater.errors import RowError
 from headwater.options import Options
 from headwater.testing.run import Run, run_connector
 
+pytestmark = pytest.mark.usefixtures("kind_of_cells")
+
 SCHEMA = [{"table": "t", "primary_key": ["id"], "columns": {"id": "LONG", "n": "INT", "doc": "JSON"}}]
 
 

@@ -25,6 +25,8 @@ from tests.contract.postgres_driver import postgres_driver
 from tests.contract.postgres_driver import server as server  # the fixture
 from tests.postgres_server import PostgresServer
 
+pytestmark = pytest.mark.usefixtures("kind_of_cells")
+
 
 class WithoutNul(MemoryDestination):
     """Memory whose text cannot hold U+0000."""

@@ -25,6 +25,8 @@ from headwater.testing import Run, run_connector
 
 Update = Callable[[dict[str, str], dict[str, Any]], Any]
 
+pytestmark = pytest.mark.usefixtures("kind_of_cells")
+
 ORDERS = [{"table": "orders", "primary_key": ["id"]}]
 
 
@@ -163,7 +165,7 @@ def test_an_array_may_be_filled_again() -> None:
     assert [row["body"] for row in succeeded(update, ORDERS).rows("orders")] == ["[0 0]", "[1 0]", "[2 0]"]
 
 
-def test_a_buffer_that_nobody_could_expect_is_warned_of_once_and_looked_at_from_then_on() -> None:
+def test_a_buffer_that_nobody_could_expect_is_warned_of_where_it_is_seen_late(kind_of_cells: str) -> None:
     def update() -> None:
         buffer = bytearray(b"a")
         op.upsert("orders", {"id": 0, "body": "text"})
@@ -178,9 +180,22 @@ def test_a_buffer_that_nobody_could_expect_is_warned_of_once_and_looked_at_from_
     assert [row["body"] for row in done.rows("orders")] == [
         "text", "bytearray(b'a')", "bytearray(b'a')", "bytearray(b'b')"
     ]  # fmt: skip
-    assert [warning.split(":")[:2] for warning in done.result.warnings] == [
-        ["orders.body", " a bytearray came after rows without one"]
-    ]
+    late = [["orders.body", " a bytearray came after rows without one"]] if kind_of_cells == "python" else []
+    assert [warning.split(":")[:2] for warning in done.result.warnings] == late
+
+
+def test_a_buffer_that_is_filled_again_at_once_is_stored_as_it_was(kind_of_cells: str) -> None:
+    def update() -> None:
+        op.upsert("orders", {"id": 0, "body": "text"})
+        buffer = bytearray(b"a")
+        op.upsert("orders", {"id": 1, "body": buffer})
+        buffer[0] = ord("b")
+
+    done = succeeded(update, ORDERS)
+
+    late = "bytearray(b'b')" if kind_of_cells == "python" else "bytearray(b'a')"  # Python's kind says so in a warning
+    assert [row["body"] for row in done.rows("orders")] == ["text", late]
+    assert len(done.result.warnings) == (kind_of_cells == "python")
 
 
 def test_the_state_may_be_changed_after_a_checkpoint() -> None:

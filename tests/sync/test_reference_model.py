@@ -53,6 +53,8 @@ from tests.contract.duckdb_driver import DuckDBDriver
 from tests.contract.memory_driver import MemoryDriver
 from tests.sync import reference_model as model
 
+pytestmark = pytest.mark.usefixtures("kind_of_cells")
+
 EXAMPLES = int(os.environ.get("HEADWATER_EXAMPLES", "700"))
 
 

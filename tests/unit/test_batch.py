@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 
 from headwater.batch import DELETE, UPDATE, UPSERT, Chunk, TypedOperations, Typist, comparable_key, net_effect
+from headwater.cells import ListedRows
 from headwater.errors import RowError
 from headwater.naming import naming
 from headwater.row_id import row_ids
@@ -229,7 +230,7 @@ def test_an_update_names_only_the_columns_it_gives() -> None:
 
 
 def test_rows_with_the_same_columns_are_read_from_the_first_part() -> None:
-    chunk = Chunk(("id", "a"), [1, 2, 3, 4], [(UPDATE, {"id": 1, "b": 5})])
+    chunk = Chunk(ListedRows(("id", "a"), [1, 2, 3, 4]), [(UPDATE, {"id": 1, "b": 5})])
 
     assert (len(chunk), chunk.leading, chunk.raw_names()) == (3, 2, ["id", "a", "b"])
     assert [chunk.values(raw) for raw in ("id", "a", "b")] == [[1, 3, 1], [2, 4, None], [None, None, 5]]
@@ -238,7 +239,7 @@ def test_rows_with_the_same_columns_are_read_from_the_first_part() -> None:
 
 def test_both_parts_are_typed_together() -> None:
     typist = Typist(source(), strict=False, warn=pytest.fail)
-    found = typist.operations(Chunk(("id", "a"), [1, 2, 3, "x"], [(UPSERT, {"id": 4, "b": True})]))
+    found = typist.operations(Chunk(ListedRows(("id", "a"), [1, 2, 3, "x"]), [(UPSERT, {"id": 4, "b": True})]))
 
     assert {name: column.array.to_pylist() for name, column in found.columns.items()} == {
         "id": [1, 3, 4],
