@@ -1,6 +1,6 @@
 /* Cells: rows that share their columns become the buffers of Arrow columns, as they come.
 
-   Takes     one dict at a time, under the interpreter's lock
+   Takes     one dict at a time, under the interpreter's lock: from Python, or as `op.upsert` itself
    Gives     for each column its Arrow buffers, or a list of its values where Arrow has no type without doubt
    Promises  a row is taken whole or not at all; what is kept of it, its author cannot change
 
@@ -45,6 +45,7 @@ typedef struct {
 typedef struct {
     Kind kind;
     Py_ssize_t nulls;
+    Py_ssize_t ready;    /* rows for which there is room, besides their text */
     Buffer valid;        /* a bit a row, once there is a NULL */
     Buffer data;         /* 8 bytes or a bit a row, or UTF-8 */
     Buffer offsets;      /* TEXTS: 4 bytes a row, and 4 more */
@@ -175,6 +176,7 @@ column_clear(Column *column)
     Py_CLEAR(column->objects);
     column->kind = NOTHING;
     column->nulls = 0;
+    column->ready = 0;
     column->text_end = 0;
 }
 
@@ -246,6 +248,12 @@ to_objects(Cells *self, Py_ssize_t position)
     return 0;
 }
 
+static int
+is_exact(int64_t integer)
+{
+    return -EXACT_INTEGER <= integer && integer <= EXACT_INTEGER;
+}
+
 /* Let a column of int or of float hold both; 0 when an int among them is no double. */
 static int
 to_numbers(Column *column, Py_ssize_t rows)
@@ -254,7 +262,7 @@ to_numbers(Column *column, Py_ssize_t rows)
         for (Py_ssize_t row = 0; row < rows; row++) {
             int64_t integer;
             memcpy(&integer, column->data.start + row * 8, 8);
-            if (integer > EXACT_INTEGER || integer < -EXACT_INTEGER) {
+            if (!is_exact(integer)) {
                 return 0;
             }
         }
@@ -276,62 +284,91 @@ to_numbers(Column *column, Py_ssize_t rows)
     return 1;
 }
 
+/* Make room for one row more; -1 with an error. */
 static int
-is_exact(int64_t integer)
+make_room(Column *column, Py_ssize_t rows, int with_valid)
 {
-    return -EXACT_INTEGER <= integer && integer <= EXACT_INTEGER;
+    Py_ssize_t ready = PY_SSIZE_T_MAX;
+    if (with_valid) {
+        if (reserve(&column->valid, bits(rows + 1)) < 0) {
+            return -1;
+        }
+        ready = column->valid.room * 8;
+    }
+    if (column->kind == NUMBERS) {
+        if (reserve(&column->integers, bits(rows + 1)) < 0) {
+            return -1;
+        }
+        ready = Py_MIN(ready, column->integers.room * 8);
+    }
+    if (column->kind == TEXTS) {
+        if (reserve(&column->offsets, (rows + 2) * 4) < 0) {
+            return -1;
+        }
+        ready = Py_MIN(ready, column->offsets.room / 4 - 1);
+    }
+    else if (column->kind == BOOLEANS) {
+        if (reserve(&column->data, bits(rows + 1)) < 0) {
+            return -1;
+        }
+        ready = Py_MIN(ready, column->data.room * 8);
+    }
+    else {
+        if (reserve(&column->data, (rows + 1) * 8) < 0) {
+            return -1;
+        }
+        ready = Py_MIN(ready, column->data.room / 8);
+    }
+    column->ready = ready;
+    return 0;
 }
 
-/* Let a column take a cell: 1 when it can, 0 when it must hold objects for that, -1 with an error. */
+/* Let a column of NULL become one of this kind: zeros stand for the rows so far. */
 static int
-prepare(Column *column, const Cell *cell, Py_ssize_t rows)
+from_nothing(Column *column, Kind kind, Py_ssize_t rows)
+{
+    column->kind = kind;
+    if (make_room(column, rows, column->nulls > 0) < 0) {
+        column->kind = NOTHING;
+        return -1;
+    }
+    if (kind == TEXTS) {
+        memset(column->offsets.start, 0, (size_t)(rows + 1) * 4);
+    }
+    else {
+        memset(column->data.start, 0, (size_t)(kind == BOOLEANS ? bits(rows + 1) : (rows + 1) * 8));
+    }
+    if (column->nulls) {
+        memset(column->valid.start, 0, (size_t)bits(rows + 1));
+    }
+    return 1;
+}
+
+static int
+is_number(Kind kind)
+{
+    return kind == INTEGERS || kind == FLOATS || kind == NUMBERS;
+}
+
+/* See `prepare`: what is not the usual case. */
+static int
+prepare_slowly(Column *column, const Cell *cell, Py_ssize_t rows)
 {
     Kind kind = cell->kind;
-    if (kind == NOTHING) {
-        if (column->kind == OBJECTS) {
-            return 1;
-        }
-        if (column->nulls == 0 && column->kind != NOTHING) {
-            if (reserve(&column->valid, bits(rows + 1)) < 0) {
-                return -1;
-            }
-            set_bits(&column->valid, rows);
-        }
-        kind = column->kind;
+    if (column->kind == OBJECTS || (column->kind == NOTHING && kind == NOTHING)) {
+        return 1;
     }
-    else if (column->kind == NOTHING) {
-        if (kind == OBJECTS) {
-            return 0;
-        }
-        /* The rows so far are NULL: zeros stand for them. */
-        Py_ssize_t size = kind == BOOLEANS ? bits(rows + 1) : (rows + 1) * 8;
-        if (kind == TEXTS) {
-            if (reserve(&column->offsets, (rows + 2) * 4) < 0) {
-                return -1;
-            }
-            memset(column->offsets.start, 0, (size_t)(rows + 1) * 4);
-        }
-        else {
-            if (reserve(&column->data, size) < 0) {
-                return -1;
-            }
-            memset(column->data.start, 0, (size_t)size);
-        }
-        if (column->nulls) {
-            if (reserve(&column->valid, bits(rows + 1)) < 0) {
-                return -1;
-            }
-            memset(column->valid.start, 0, (size_t)bits(rows + 1));
-        }
-        column->kind = kind;
+    if (kind == OBJECTS) {
+        return 0;
     }
-    else if (column->kind != kind) {
-        if (column->kind == OBJECTS) {
-            return 1;
-        }
-        int numbers = (column->kind == INTEGERS || column->kind == FLOATS || column->kind == NUMBERS) &&
-                      (kind == INTEGERS || kind == FLOATS);
-        if (!numbers || (kind == INTEGERS && !is_exact(cell->integer))) {
+    if (kind == TEXTS && cell->length > INT32_MAX - column->text_end) {
+        return 0;
+    }
+    if (column->kind == NOTHING && from_nothing(column, kind, rows) < 0) {
+        return -1;
+    }
+    if (kind != NOTHING && kind != column->kind) {
+        if (!is_number(column->kind) || !is_number(kind) || (kind == INTEGERS && !is_exact(cell->integer))) {
             return 0;
         }
         if (column->kind != NUMBERS) {
@@ -341,39 +378,31 @@ prepare(Column *column, const Cell *cell, Py_ssize_t rows)
             }
         }
     }
-    else if (kind == OBJECTS) {
-        return 1;
+    if (make_room(column, rows, column->nulls || kind == NOTHING) < 0) {
+        return -1;
     }
-    /* Room for one row more. */
-    if (column->nulls || cell->kind == NOTHING) {
-        if (column->kind != NOTHING && reserve(&column->valid, bits(rows + 1)) < 0) {
-            return -1;
+    if (kind == NOTHING && column->nulls == 0) {
+        set_bits(&column->valid, rows);
+    }
+    return kind == TEXTS && reserve(&column->data, column->text_end + cell->length) < 0 ? -1 : 1;
+}
+
+/* Let a column take a cell: 1 when it can, 0 when it must hold objects for that, -1 with an error. */
+static inline int
+prepare(Column *column, const Cell *cell, Py_ssize_t rows)
+{
+    if (rows < column->ready) {
+        if (cell->kind == TEXTS) {
+            if (column->kind == TEXTS && cell->length <= column->data.room - column->text_end &&
+                cell->length <= INT32_MAX - column->text_end) {
+                return 1;
+            }
+        }
+        else if (cell->kind == column->kind || (cell->kind == NOTHING && column->nulls)) {
+            return 1;
         }
     }
-    switch (column->kind) {
-    case INTEGERS:
-    case FLOATS:
-        return reserve(&column->data, (rows + 1) * 8) < 0 ? -1 : 1;
-    case NUMBERS:
-        if (reserve(&column->integers, bits(rows + 1)) < 0) {
-            return -1;
-        }
-        return reserve(&column->data, (rows + 1) * 8) < 0 ? -1 : 1;
-    case BOOLEANS:
-        return reserve(&column->data, bits(rows + 1)) < 0 ? -1 : 1;
-    case TEXTS: {
-        Py_ssize_t length = cell->kind == TEXTS ? cell->length : 0;
-        if (length > INT32_MAX - column->text_end) {
-            return 0;
-        }
-        if (reserve(&column->offsets, (rows + 2) * 4) < 0) {
-            return -1;
-        }
-        return reserve(&column->data, column->text_end + length) < 0 ? -1 : 1;
-    }
-    default:
-        return 1;
-    }
+    return prepare_slowly(column, cell, rows);
 }
 
 /* Append a cell to a column that `prepare` made ready; nothing can fail. Objects are in their list already. */
@@ -425,23 +454,17 @@ append(Column *column, const Cell *cell, Py_ssize_t row)
 
 /* --- rows */
 
+/* About how many bytes an object takes, one that Arrow does not read. */
 static Py_ssize_t
-size_of(const Cell *cell)
+size_of(PyObject *value)
 {
-    switch (cell->kind) {
-    case TEXTS:
-        return cell->length + 4;
-    case OBJECTS:
-        if (PyBytes_Check(cell->object)) {
-            return PyBytes_Size(cell->object) + 48;
-        }
-        if (PyUnicode_Check(cell->object)) {
-            return PyUnicode_GetLength(cell->object) + 64;
-        }
-        return 64;
-    default:
-        return 8;
+    if (PyBytes_Check(value)) {
+        return PyBytes_Size(value) + 48;
     }
+    if (PyUnicode_Check(value)) {
+        return PyUnicode_GetLength(value) + 64;
+    }
+    return 64;
 }
 
 static int
@@ -548,8 +571,9 @@ again:
         if (!known) {
             return CHANGING;
         }
-        size += size_of(cell);
+        size += cell->kind == TEXTS ? cell->length + 4 : cell->kind == OBJECTS ? size_of(value) : 8;
     }
+    int objects_too = 0;
     for (position = 0; position < width; position++) {
         int ready = prepare(&self->columns[position], &self->cells[position], self->rows);
         if (ready < 0) {
@@ -561,8 +585,9 @@ again:
             }
             goto again;
         }
+        objects_too |= self->columns[position].kind == OBJECTS;
     }
-    for (position = 0; position < width; position++) {
+    for (position = 0; objects_too && position < width; position++) {
         PyObject *objects = self->columns[position].objects;
         if (objects != NULL && PyList_Append(objects, self->cells[position].object) < 0) {
             while (position-- > 0) {
@@ -823,16 +848,183 @@ static PyType_Spec cells_spec = {
     .slots = cells_slots,
 };
 
-static int
-module_exec(PyObject *module)
+/* --- op.upsert */
+
+typedef struct {
+    PyObject_HEAD
+    PyObject *cells;     /* dict: table to its Cells */
+    PyTypeObject *type;  /* Cells */
+    PyObject *look;      /* called with the table when it is time to look at the size */
+    PyObject *otherwise; /* called with the same arguments for whatever is not taken here */
+} Upserts;
+
+static PyObject *
+call_otherwise(Upserts *self, PyObject *const *args, Py_ssize_t count, PyObject *names)
 {
-    PyObject *type = PyType_FromModuleAndSpec(module, &cells_spec, NULL);
+    PyObject *called = NULL;
+    PyObject *named = NULL;
+    PyObject *positional = PyTuple_New(count);
+    if (positional == NULL) {
+        return NULL;
+    }
+    for (Py_ssize_t i = 0; i < count; i++) {
+        PyTuple_SetItem(positional, i, Py_NewRef(args[i]));
+    }
+    if (names != NULL) {
+        named = PyDict_New();
+        if (named == NULL) {
+            goto end;
+        }
+        for (Py_ssize_t i = 0; i < PyTuple_Size(names); i++) {
+            if (PyDict_SetItem(named, PyTuple_GetItem(names, i), args[count + i]) < 0) {
+                goto end;
+            }
+        }
+    }
+    called = PyObject_Call(self->otherwise, positional, named);
+end:
+    Py_DECREF(positional);
+    Py_XDECREF(named);
+    return called;
+}
+
+static PyObject *
+upserts_upsert(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *names)
+{
+    Upserts *self = (Upserts *)object;
+    if (count == 2 && names == NULL && Py_TYPE(args[0]) == &PyUnicode_Type) {
+        PyObject *cells = PyDict_GetItemWithError(self->cells, args[0]);
+        if (cells != NULL) {
+            Py_INCREF(cells); /* other code may run in `add` */
+            int found = add((Cells *)cells, args[1], 0);
+            Py_DECREF(cells);
+            switch (found) {
+            case TAKEN:
+                Py_RETURN_NONE;
+            case LOOK:
+                return PyObject_CallFunctionObjArgs(self->look, args[0], NULL);
+            case OTHER:
+            case CHANGING:
+                break;
+            default:
+                return NULL;
+            }
+        }
+    }
+    return call_otherwise(self, args, count, names);
+}
+
+static PyObject *
+upserts_serve(PyObject *object, PyObject *args)
+{
+    Upserts *self = (Upserts *)object;
+    PyObject *table, *cells;
+    if (!PyArg_ParseTuple(args, "UO!", &table, self->type, &cells)) {
+        return NULL;
+    }
+    if (PyDict_SetItem(self->cells, table, cells) < 0) {
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+upserts_new(PyTypeObject *type, PyObject *args, PyObject *Py_UNUSED(kwargs))
+{
+    PyObject *cells, *look, *otherwise;
+    if (!PyArg_ParseTuple(args, "O!OO", &PyType_Type, &cells, &look, &otherwise)) {
+        return NULL;
+    }
+    allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
+    Upserts *self = (Upserts *)allocate(type, 0);
+    if (self == NULL) {
+        return NULL;
+    }
+    self->type = (PyTypeObject *)Py_NewRef(cells);
+    self->look = Py_NewRef(look);
+    self->otherwise = Py_NewRef(otherwise);
+    self->cells = PyDict_New();
+    if (self->cells == NULL) {
+        Py_DECREF(self);
+        return NULL;
+    }
+    return (PyObject *)self;
+}
+
+static int
+upserts_traverse(PyObject *object, visitproc visit, void *arg)
+{
+    Upserts *self = (Upserts *)object;
+    Py_VISIT(Py_TYPE(object));
+    Py_VISIT(self->cells);
+    Py_VISIT(self->type);
+    Py_VISIT(self->look);
+    Py_VISIT(self->otherwise);
+    return 0;
+}
+
+static int
+upserts_clear(PyObject *object)
+{
+    Upserts *self = (Upserts *)object;
+    Py_CLEAR(self->cells);
+    Py_CLEAR(self->type);
+    Py_CLEAR(self->look);
+    Py_CLEAR(self->otherwise);
+    return 0;
+}
+
+static void
+upserts_dealloc(PyObject *object)
+{
+    PyTypeObject *type = Py_TYPE(object);
+    PyObject_GC_UnTrack(object);
+    upserts_clear(object);
+    freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
+    release(object);
+    Py_DECREF(type);
+}
+
+static PyMethodDef upserts_methods[] = {
+    {"upsert", (PyCFunction)(void (*)(void))upserts_upsert, METH_FASTCALL | METH_KEYWORDS,
+     "upsert($self, /, table, data, *, schema=None, file=None)\n--\n\nSee `Operations.upsert`."},
+    {"serve", upserts_serve, METH_VARARGS, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot upserts_slots[] = {
+    {Py_tp_doc, "`op.upsert` for tables whose cells it serves; see headwater/cells.py."},
+    {Py_tp_new, upserts_new},
+    {Py_tp_dealloc, upserts_dealloc},
+    {Py_tp_traverse, upserts_traverse},
+    {Py_tp_clear, upserts_clear},
+    {Py_tp_methods, upserts_methods},
+    {0, NULL},
+};
+
+static PyType_Spec upserts_spec = {
+    .name = "headwater._cells.Upserts",
+    .basicsize = sizeof(Upserts),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
+    .slots = upserts_slots,
+};
+
+static int
+add_type(PyObject *module, PyType_Spec *spec)
+{
+    PyObject *type = PyType_FromModuleAndSpec(module, spec, NULL);
     if (type == NULL) {
         return -1;
     }
     int failed = PyModule_AddType(module, (PyTypeObject *)type);
     Py_DECREF(type);
     return failed;
+}
+
+static int
+module_exec(PyObject *module)
+{
+    return add_type(module, &cells_spec) < 0 || add_type(module, &upserts_spec) < 0 ? -1 : 0;
 }
 
 static PyModuleDef_Slot module_slots[] = {

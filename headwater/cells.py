@@ -21,18 +21,19 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
 
-from headwater.compiled import compiled_cells
+from headwater.compiled import compiled
 from headwater.snapshot import UNCHANGING, can_change
 
 if TYPE_CHECKING:
     from headwater import _cells
+    from headwater.file_upload import FileUpload
 
 # What `add` answers:
 # the row has other columns; it is taken; it is taken, and it is time to look at the size; it holds something that its
 # author may change, so it must be copied first.
 OTHER, TAKEN, LOOK, CHANGING = range(4)
 
-_Compiled = compiled_cells()
+_compiled = compiled()
 
 
 class Cells(Protocol):
@@ -111,9 +112,33 @@ def cells_for(keys: tuple[str, ...], binary: Iterable[int]) -> Cells:
 
     binary  the positions of columns that hold bytes
     """
-    if _Compiled is not None and all(type(key) is str for key in keys):
-        return CompiledCells(keys, _Compiled(keys))
+    if _compiled is not None and all(type(key) is str for key in keys):
+        return CompiledCells(keys, _compiled.cells(keys))
     return ListedCells(keys, binary)
+
+
+class Upsert(Protocol):
+    """See `Operations.upsert`."""
+
+    def __call__(self, table: str, data: Any, *, schema: str | None = None, file: FileUpload | None = None) -> None: ...
+
+
+def quickest(upsert: Upsert, look: Callable[[str], None]) -> tuple[Upsert, Callable[[str, Cells], None]]:
+    """Give the quickest form of `upsert` there is, and what tells it of the cells of a table.
+
+    That form takes rows which fit the cells of their table, and calls `upsert` for all others.
+
+    look  called with the table when it is time to look at the size
+    """
+    if _compiled is None:
+        return upsert, lambda table, cells: None
+    upserts = _compiled.upserts(_compiled.cells, look, upsert)
+
+    def serve(table: str, cells: Cells) -> None:
+        if isinstance(cells, CompiledCells):
+            cells.serve(upserts, table)
+
+    return upserts.upsert, serve
 
 
 # --- in C
@@ -163,6 +188,10 @@ class CompiledCells:
             if kind not in UNCHANGING and not can_change(kind):
                 self._cells.trust(kind)
         return self._cells.add_whatever(row)
+
+    def serve(self, upserts: _cells.Upserts, table: str) -> None:
+        """Let `upserts` take the rows of a table to these cells."""
+        upserts.serve(table, self._cells)
 
     def look_at_all(self) -> None:
         """Do nothing: every value is looked at as it comes."""

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from headwater._cells import Cells
+    from headwater._cells import Cells, Upserts
 
 PURE_PYTHON = "HEADWATER_PURE_PYTHON"
 
 
-def compiled_cells() -> type[Cells] | None:
-    """Give the class of `_cells.c`; None when it was not compiled, or the environment asks to do without."""
+class Compiled(NamedTuple):
+    """The classes of `_cells.c`."""
+
+    cells: type[Cells]
+    upserts: type[Upserts]
+
+
+def compiled() -> Compiled | None:
+    """Give what was compiled; None when nothing was, or when the environment asks to do without."""
     if os.environ.get(PURE_PYTHON, "0") not in ("", "0"):
         return None
     try:
-        from headwater._cells import Cells
+        from headwater._cells import Cells, Upserts
     except ImportError:
         return None
-    return Cells
+    return Compiled(Cells, Upserts)

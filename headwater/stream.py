@@ -13,9 +13,9 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from headwater.batch import DELETE, UPDATE, UPSERT, Chunk, TypedOperations, Typist
+from headwater.batch import DELETE, UPDATE, UPSERT, Chunk, Typist
 from headwater.buffer import Buffer, Layout
-from headwater.cells import CHANGING, LOOK, OTHER, TAKEN
+from headwater.cells import CHANGING, LOOK, OTHER, TAKEN, quickest
 from headwater.errors import ConnectorError, HeadwaterError, RowError
 from headwater.operations import check_names
 from headwater.outbox import Checkpoint, Declaration, Item, Mark, Outbox, Rows, Truncate
@@ -90,13 +90,14 @@ class Stream:
         self._by_source: dict[int, Buffer] = {}
         self._failure: BaseException | None = None
         self._open = True
+        self.upsert, self._serve = quickest(self._upsert, self._look_at)
         self.calls = {"upserts": 0, "updates": 0, "deletes": 0, "truncates": 0, "checkpoints": 0}
         self.warnings: list[str] = []
 
     # --- operations, called by authors from any thread
 
-    def upsert(self, table: str, data: Any, *, schema: str | None = None, file: FileUpload | None = None) -> None:
-        """See `Operations.upsert`, which is this method while a sync runs."""
+    def _upsert(self, table: str, data: Any, *, schema: str | None = None, file: FileUpload | None = None) -> None:
+        """See `Operations.upsert`, which is this method while a sync runs, or `quickest` before it."""
         answer = OTHER
         try:
             layout = self._layouts[table]
@@ -114,7 +115,7 @@ class Stream:
             else:
                 self._upsert_the_long_way(table, data, schema, file)
 
-    upsert.__qualname__ = "Operations.upsert"  # the name that Python puts into its error for wrong arguments
+    _upsert.__qualname__ = "Operations.upsert"  # the name that Python puts into its error for wrong arguments
 
     def update(self, table: str, data: Any, schema: str | None = None, file: FileUpload | None = None) -> None:
         with self._lock:
@@ -279,8 +280,13 @@ class Stream:
         full = buffer.upsert(buffer.take(row))
         if schema is None and buffer.layout is not None:
             self._layouts[table] = buffer.layout
+            self._serve(table, buffer.layout.cells)
         if full:
             self._look(buffer)
+
+    def _look_at(self, table: str) -> None:
+        with self._lock:
+            self._look(self._layouts[table].buffer)
 
     def _look(self, buffer: Buffer) -> None:
         """Type a buffer that has become full; all of them when together they hold too much."""
@@ -308,11 +314,8 @@ class Stream:
                 raise
             if buffer.typist.met_late:
                 buffer.look_at_every_row()
-            self._hand_over(buffer, operations)
-
-    def _hand_over(self, buffer: Buffer, operations: TypedOperations) -> None:
-        nbytes = sum(column.array.nbytes for column in operations.columns.values())
-        self._outbox.put(Rows(buffer.source, operations, nbytes))
+            nbytes = sum(column.array.get_total_buffer_size() for column in operations.columns.values())
+            self._outbox.put(Rows(buffer.source, operations, nbytes))
 
     def _upsert_frame(self, buffer: Buffer, data: Any) -> None:
         self._flush(buffer)
@@ -329,7 +332,9 @@ class Stream:
             if not first:  # part of the table is on its way already
                 self.stop(RowNotStored(error))
             raise
-        self._hand_over(buffer, operations)
+        # Not the size of the buffers: pieces of one table share them.
+        nbytes = sum(column.array.nbytes for column in operations.columns.values())
+        self._outbox.put(Rows(buffer.source, operations, nbytes))
 
     def _count(self, chunk: Chunk) -> None:
         kinds = [kind for kind, _ in chunk.entries]

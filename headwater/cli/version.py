@@ -7,7 +7,7 @@ import os
 import click
 
 import headwater
-from headwater.compiled import PURE_PYTHON, compiled_cells
+from headwater.compiled import PURE_PYTHON, compiled
 
 
 @click.command("version")
@@ -18,6 +18,6 @@ def command() -> None:
         headwater version
     """
     click.echo(f"headwater {headwater.__version__}")
-    if compiled_cells() is None:
+    if compiled() is None:
         why = f"{PURE_PYTHON} is set" if os.environ.get(PURE_PYTHON) else "it was installed without a C compiler"
         click.echo(f"without its compiled part: rows are taken more slowly, with the same results ({why})")

@@ -14,5 +14,5 @@ def kind_of_cells(request: pytest.FixtureRequest) -> Iterator[str]:
     """The kind of cells that takes rows; a module that uses this runs with each of them."""
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "python":
-            patch.setattr(cells, "_Compiled", None)
+            patch.setattr(cells, "_compiled", None)
         yield request.param

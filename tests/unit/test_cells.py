@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from headwater import compiled
 from headwater.batch import Chunk, TypedOperations, Typist
 from headwater.cells import CHANGING, LOOK, OTHER, TAKEN, Cells, CompiledCells, ListedCells, ListedRows, Rows
-from headwater.compiled import compiled_cells
 from headwater.errors import RowError
 from headwater.naming import naming
 from headwater.schema import Catalog, read_declaration
@@ -26,13 +26,13 @@ from headwater.types.json_text import JsonText
 Make = Callable[[tuple[str, ...]], Cells]
 
 
-def compiled(keys: tuple[str, ...]) -> Cells:
-    kind = compiled_cells()
-    assert kind is not None, "headwater was installed without its compiled part: run `make test`"
-    return CompiledCells(keys, kind(keys))
+def in_c(keys: tuple[str, ...]) -> Cells:
+    there = compiled.compiled()
+    assert there is not None, "headwater was installed without its compiled part: run `make test`"
+    return CompiledCells(keys, there.cells(keys))
 
 
-both = pytest.mark.parametrize("make", [compiled, ListedCells])
+both = pytest.mark.parametrize("make", [in_c, ListedCells])
 
 VALUES = st.one_of(
     st.none(),
@@ -90,7 +90,7 @@ def test_rows_come_out_as_they_went_in(make: Make, table: Any) -> None:
 @given(tables())
 def test_arrow_data_is_sound_and_names_the_types_it_held(table: Any) -> None:
     keys, rows = table
-    taken = whole(compiled(keys), rows)
+    taken = whole(in_c(keys), rows)
 
     for key in keys:
         arrow = taken.arrow(key)
@@ -131,7 +131,7 @@ def test_a_column_is_typed_alike_whichever_kind_took_it(declared: Any, values: l
     rows = [{"c0": key, "c1": value} for key, value in enumerate(values)]
     columns = {"c1": declared} if declared else {}
 
-    one, other = (_typed(whole(make(("c0", "c1")), rows), columns, twice) for make in (compiled, ListedCells))
+    one, other = (_typed(whole(make(("c0", "c1")), rows), columns, twice) for make in (in_c, ListedCells))
 
     if isinstance(one, str) or isinstance(other, str):
         assert one == other
@@ -184,7 +184,7 @@ def test_a_row_with_a_container_is_not_taken_before_it_is_copied(make: Make, val
 
 
 def test_a_bytearray_is_seen_wherever_it_comes() -> None:
-    cells = compiled(("a",))
+    cells = in_c(("a",))
     cells.add({"a": "text"})
 
     assert cells.add({"a": bytearray(b"b")}) == CHANGING
@@ -195,7 +195,7 @@ def test_a_type_that_does_not_change_is_looked_at_once() -> None:
     class Colour:
         pass
 
-    cells = compiled(("a",))
+    cells = in_c(("a",))
     red = Colour()
 
     assert cells.add({"a": red}) == CHANGING
