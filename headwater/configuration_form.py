@@ -18,8 +18,8 @@ class TestResult:
 
     __test__ = False  # pytest: this is not a test case
 
-    ok: bool
-    message: str = ""
+    success: bool
+    failure: str = ""
 
 
 class Test:
@@ -33,6 +33,12 @@ class Test:
 
     @staticmethod
     def failure(message: str) -> TestResult:
+        """Say why the configuration cannot be used.
+
+        Errors: TypeError when the message is no text.
+        """
+        if not isinstance(message, str):
+            raise TypeError(f"Test.failure() takes text, got {type(message).__name__}: write Test.failure(str(…))")
         return TestResult(False, message)
 
 
@@ -53,7 +59,7 @@ class ConfigurationForm:
 
     def add_field(self, field: FormField) -> ConfigurationForm:
         if not isinstance(field, FormField):
-            raise TypeError(f"add_field() takes a field of form_field, not {type(field).__name__}")
+            raise TypeError(f"field must be a form_field, got {type(field).__name__}: {field!r}")
         self.fields.append(field)
         return self
 
@@ -63,15 +69,20 @@ class ConfigurationForm:
         Errors: ValueError for a blank label, a lambda, or a function name used before; TypeError for what
         cannot be called.
         """
-        if not isinstance(label, str) or not label.strip():
-            raise ValueError("add_test(): label must be a non-empty string")
-        if not callable(func):
-            raise TypeError(f"add_test(): func must be a function, not {type(func).__name__}")
         name = getattr(func, "__name__", "")
+        if not isinstance(label, str) or not label.strip():
+            raise ValueError(f"label must not be empty for test function '{name or repr(func)}'")
+        if not callable(func):
+            raise TypeError("func must be callable")
         if name in ("", "<lambda>"):
-            raise ValueError("add_test(): func must be a function with a name, not a lambda")
+            raise ValueError(
+                "anonymous lambda functions cannot be used as test functions; "
+                "assign the function to a named variable first"
+            )
         if name in self.tests:
-            raise ValueError(f"add_test(): there is already a test {name!r}")
+            raise ValueError(
+                f"a test function named '{name}' is already registered; each test function must have a unique name"
+            )
         self.tests[name] = FormTest(label, func)
         return self
 
@@ -81,7 +92,7 @@ class ConfigurationForm:
         Errors: RuntimeError for a name no test has.
         """
         if name not in self.tests:
-            raise RuntimeError(f"there is no test {name!r}; there are: {', '.join(self.tests) or 'none'}")
+            raise RuntimeError(f"no test registered with name '{name}'; there are: {', '.join(self.tests) or 'none'}")
         result = self.tests[name].function(dict(configuration))
         if not isinstance(result, TestResult):
             kind = type(result).__name__

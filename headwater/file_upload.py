@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Generator, Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from queue import Empty, SimpleQueue
 from typing import Protocol, runtime_checkable
@@ -21,6 +22,7 @@ from headwater.errors import ConnectorError, RowError
 CHUNK_BYTES = 2 * 1024 * 1024
 # What one read may take, as in fivetran-connector-sdk 2.13.1 (rule A-111).
 READ_SECONDS = 300.0
+_MAX_BYTES = 2**63 - 1
 
 
 class ReadTimedOut(ConnectorError, TimeoutError):
@@ -34,6 +36,11 @@ class ByteStream(Protocol):
     def read(self, size: int = -1, /) -> bytes: ...
 
 
+class StreamWithoutRead(ValueError, TypeError):
+    """What a file is to be read from has no `read()`: 2.13.1 raises ValueError here, and Python itself a TypeError."""
+
+
+@dataclass(frozen=True)
 class FileUpload:
     """A file to store with a row.
 
@@ -41,24 +48,45 @@ class FileUpload:
     stream          read to its end, in pieces of 2 MB
     expected_bytes  if given, the file must have exactly this size
 
-    Errors: ValueError or TypeError for a path or stream that cannot be used (rule A-110).
+    Errors: ValueError for a path, stream or size that cannot be used (rule A-110): here, in the author's own line;
+    2.13.1 raises it in the operation that gets the file.
     """
 
-    def __init__(self, path: str, stream: ByteStream, expected_bytes: int | None = None) -> None:
-        if not isinstance(path, str) or not path.strip():
-            raise ValueError("FileUpload: path must be a non-empty string")
-        path = path.strip()
-        if "\0" in path or path.endswith("/") or "//" in path:
-            raise ValueError(f"FileUpload: {path!r} is not the path of a file")
-        if not callable(getattr(stream, "read", None)):
-            raise TypeError(f"FileUpload: stream needs a read() method; {type(stream).__name__} has none")
-        if expected_bytes is not None and (
-            isinstance(expected_bytes, bool) or not isinstance(expected_bytes, int) or not 0 <= expected_bytes < 2**63
-        ):
-            raise ValueError(f"FileUpload: expected_bytes must be a whole number of bytes, not {expected_bytes!r}")
-        self.path = path
-        self.stream = stream
-        self.expected_bytes = expected_bytes
+    path: str
+    stream: ByteStream
+    expected_bytes: int | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", _usable_path(self.path))  # once, before anyone has it
+        if not callable(getattr(self.stream, "read", None)):
+            kind = type(self.stream).__name__
+            raise StreamWithoutRead(f"Invalid stream: object of type '{kind}' does not have a read() method.")
+        if self.expected_bytes is not None:
+            _check_size(self.expected_bytes)
+
+
+def _usable_path(path: object) -> str:
+    if not isinstance(path, str):
+        raise ValueError(f"Invalid file path: expected a string, but received {type(path).__name__}.")
+    path = path.strip()
+    if not path:
+        raise ValueError("Invalid file path: path cannot be empty or contain only whitespace.")
+    if "\0" in path:
+        raise ValueError("Invalid file path: path contains null bytes (\\x00), which are not allowed.")
+    if path.endswith("/"):
+        raise ValueError(f"Invalid file path '{path}': path cannot end with a slash.")
+    if "//" in path:
+        raise ValueError(f"Invalid file path '{path}': path contains double slashes (//).")
+    return path
+
+
+def _check_size(size: object) -> None:
+    if isinstance(size, bool) or not isinstance(size, int):
+        raise ValueError(f"Invalid expected_bytes: expected an integer, but received {type(size).__name__}.")
+    if size < 0:
+        raise ValueError(f"Invalid expected_bytes: {size} is negative.")
+    if size > _MAX_BYTES:
+        raise ValueError(f"Invalid expected_bytes: {size} exceeds maximum allowed size of {_MAX_BYTES:,} bytes")
 
 
 class FileStore:
@@ -175,7 +203,7 @@ class _Reader:
         self._reading_since = time.monotonic()
         piece = self._stream.read(size)
         if not isinstance(piece, bytes):
-            raise TypeError(f"FileUpload: read() must give bytes, got {type(piece).__name__}")
+            raise TypeError(f"Invalid stream.read() return type: expected bytes, but received {type(piece).__name__}.")
         return piece
 
 

@@ -167,6 +167,10 @@ def console_line(level: Level, message: str, *, now: datetime | None = None) -> 
     print(console_text(level, message, now=now), file=sys.stdout, flush=True)  # noqa: T201 - this is the sink
 
 
+# As 2.13.1 says it: projects filter warnings by their text.
+_DEPRECATED = "{}() is deprecated, use {} instead for Python-style logging"
+
+
 class Logging:
     """What an author calls: `log.info("…")`. `LOG_LEVEL` holds the quietest level that is printed."""
 
@@ -181,7 +185,7 @@ class Logging:
             return
         if not isinstance(message, str):
             raise TypeError(f"a log message must be a string, got {type(message).__name__}: {message!r}")
-        if exception is not None:
+        if exception:
             trace = "".join(traceback.format_exception(exception, limit=1)).rstrip()
             message = f"{message}\n{trace}"
         Logging._sink(level, message)
@@ -209,13 +213,13 @@ class Logging:
     @staticmethod
     def fine(message: str) -> None:
         """Log at FINE; the older name of `debug`."""
-        warnings.warn("log.fine() is the older name of log.debug()", DeprecationWarning, stacklevel=2)
+        warnings.warn(_DEPRECATED.format("fine", "debug()"), DeprecationWarning, stacklevel=2)
         Logging._log(Level.FINE, message)
 
     @staticmethod
     def severe(message: str, exception: BaseException | None = None) -> None:
         """Log at SEVERE; the older name of `error`."""
-        warnings.warn("log.severe() is the older name of log.error()", DeprecationWarning, stacklevel=2)
+        warnings.warn(_DEPRECATED.format("severe", "error() or critical()"), DeprecationWarning, stacklevel=2)
         Logging._log(Level.SEVERE, message, exception)
 
 

@@ -109,9 +109,10 @@ class Operations:
     @staticmethod
     def error(message: str, trace: str | None = None) -> None:
         """End the sync as failed, with this message; what came before the last checkpoint stays."""
+        text = _text(message)
         if trace is not None and not isinstance(trace, str):
-            raise TypeError("Trace must be a string")
-        _running().error(_text(message), trace if trace and trace.strip() else None)
+            raise TypeError(f"Trace must be a string, got {type(trace).__name__}")
+        _running().error(text, trace if trace and trace.strip() else None)
 
 
 _upsert = Operations.upsert

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from types import GeneratorType
 from typing import Literal, Protocol
 
 from headwater import operations
@@ -302,7 +303,7 @@ class Sync:
         try:
             state = load_state(self._state, "the state")
             emitted = self._connector.update_method(configuration=dict(self._configuration), state=state)
-            if isinstance(emitted, Iterator):
+            if isinstance(emitted, GeneratorType):
                 for _ in emitted:  # what it yields are operations whose calls have emitted them already
                     pass
             stream.finish()

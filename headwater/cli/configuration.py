@@ -182,17 +182,17 @@ def _test(project: Project, form: ConfigurationForm, as_json: bool) -> bool:
         results = [(name, test.label, _run(form, name, values)) for name, test in form.tests.items()]
     if as_json:
         report = [
-            {"test": name, "label": label, "ok": result.ok, "message": redact(result.message)}
+            {"test": name, "label": label, "ok": result.success, "message": redact(result.failure)}
             for name, label, result in results
         ]
         click.echo(json.dumps(report, indent=2))
     else:
         for _, label, result in results:
-            ending = "passed" if result.ok else f"failed: {result.message}"
+            ending = "passed" if result.success else f"failed: {result.failure}"
             click.echo(printable(redact(f"{label}: {ending}")))
         if not results:
             click.echo("The form has no tests.")
-    return all(result.ok for _, _, result in results)
+    return all(result.success for _, _, result in results)
 
 
 def _run(form: ConfigurationForm, name: str, values: dict[str, str]) -> TestResult:

@@ -14,6 +14,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from concurrent import futures
+from types import GeneratorType
 from typing import Any, NoReturn, TypeVar
 
 import grpc
@@ -128,7 +129,7 @@ class _Calls:
             context, f"test '{request.name}'", lambda: form_of(self._connector).run_test(request.name, values)
         )
         return encoded(
-            message("TestResponse", success=True) if result.ok else message("TestResponse", failure=result.message)
+            message("TestResponse", success=True) if result.success else message("TestResponse", failure=result.failure)
         )
 
     def Schema(self, request: Any, context: grpc.ServicerContext) -> bytes:
@@ -170,7 +171,7 @@ class _Calls:
         Logging.info("calling update()")
         try:
             emitted = self._connector.update_method(configuration=configuration, state=state)
-            if isinstance(emitted, Iterator):
+            if isinstance(emitted, GeneratorType):
                 for _ in emitted:  # what it yields are operations whose calls have emitted them already
                     pass
         except UpdateCancelled:

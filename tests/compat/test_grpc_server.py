@@ -125,7 +125,7 @@ def test_a_test_of_the_form_gets_the_configuration_and_answers(name: str, host: 
     ("name", "message"),
     [
         ("broken",  "failed while executing test 'broken' error: 'port'\n"),
-        ("unknown", "failed while executing test 'unknown' error: there is no test 'unknown'"),
+        ("unknown", "failed while executing test 'unknown' error: no test registered with name 'unknown'"),
     ],
 )  # fmt: skip
 def test_a_test_that_raises_is_an_error_of_the_call(name: str, message: str) -> None:

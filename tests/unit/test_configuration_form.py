@@ -41,22 +41,25 @@ def test_a100_a_form_keeps_its_fields_and_tests_in_order() -> None:
 def test_a100_what_is_no_field_is_a_type_error(field: Any) -> None:
     form = ConfigurationForm()
 
-    with pytest.raises(TypeError, match="add_field\\(\\) takes a field of form_field, not "):
+    with pytest.raises(TypeError, match=r"^field must be a form_field, got "):
         form.add_field(field)
 
     assert form.fields == []
 
 
+NO_LABEL = "label must not be empty for test function 'the_key_is_good'"
 WRONG_TESTS: list[tuple[Any, Any, Exception]] = [
     # label      func                   error
-    ("",         the_key_is_good,       ValueError("add_test(): label must be a non-empty string")),
-    (" ",        the_key_is_good,       ValueError("add_test(): label must be a non-empty string")),
-    (None,       the_key_is_good,       ValueError("add_test(): label must be a non-empty string")),
-    ("label",    "the_key_is_good",     TypeError("add_test(): func must be a function, not str")),
-    ("label",    None,                  TypeError("add_test(): func must be a function, not NoneType")),
+    ("",         the_key_is_good,       ValueError(NO_LABEL)),
+    (" ",        the_key_is_good,       ValueError(NO_LABEL)),
+    (None,       the_key_is_good,       ValueError(NO_LABEL)),
+    ("label",    "the_key_is_good",     TypeError("func must be callable")),
+    ("label",    None,                  TypeError("func must be callable")),
     ("label",    lambda configuration: Test.success(),
-                                        ValueError("add_test(): func must be a function with a name, not a lambda")),
-    ("other",    answers_nothing,       ValueError("add_test(): there is already a test 'answers_nothing'")),
+                                        ValueError("anonymous lambda functions cannot be used as test functions; "
+                                                   "assign the function to a named variable first")),
+    ("other",    answers_nothing,       ValueError("a test function named 'answers_nothing' is already registered; "
+                                                   "each test function must have a unique name")),
 ]  # fmt: skip
 
 
@@ -101,7 +104,23 @@ def test_a101_a_field_holds_what_it_is_given(make: Callable[[], FormField], valu
 WRONG_FIELDS: list[tuple[Callable[[], FormField], Exception]] = [
     (
         lambda: form_field.DropdownField("region", "Region", fields=[]),
-        ValueError("DropdownField region: fields must not be empty"),
+        ValueError("DropdownField 'region' must define at least one option in 'fields'."),
+    ),
+    (
+        lambda: form_field.DropdownField("region", "Region", fields=["eu"]),  # type: ignore[list-item]  # tested
+        TypeError("DropdownField region: fields must hold DropdownFieldParam(…), not 'eu'"),
+    ),
+    (
+        lambda: form_field.TextField("key", 7),  # type: ignore[arg-type]  # that is what is tested
+        TypeError("TextField key: label must be a string, not 7"),
+    ),
+    (
+        lambda: form_field.TextField("key", "Key", placeholder=b"p"),  # type: ignore[arg-type]  # the same
+        TypeError("TextField key: placeholder must be a string, not b'p'"),
+    ),
+    (
+        lambda: form_field.ToggleField("key", "Key", required="no"),  # type: ignore[arg-type]  # the same
+        TypeError("ToggleField key: required must be True or False, not 'no'"),
     ),
     (
         lambda: form_field.TextField("key", "Key", "hidden"),
@@ -158,4 +177,27 @@ def test_a102_a_name_no_test_has_is_a_runtime_error_that_names_those_there_are()
     with pytest.raises(RuntimeError) as caught:
         form.run_test("raise", {})
 
-    assert str(caught.value) == "there is no test 'raise'; there are: raises"
+    assert str(caught.value) == "no test registered with name 'raise'; there are: raises"
+
+
+def test_a101_a_field_and_a_choice_may_be_changed_before_they_are_added() -> None:
+    key, region = form_field.TextField("key", "Key"), form_field.DropdownFieldParam("eu")
+    key.required = True
+    region.label = "Europe"
+
+    assert (key, region) == (
+        form_field.TextField("key", "Key", required=True), form_field.DropdownFieldParam("eu", "Europe"),
+    )  # fmt: skip
+
+
+def test_a102_an_answer_says_whether_and_why_as_in_the_original() -> None:
+    good, bad = Test().success(), Test().failure("no such host")
+
+    assert (good.success, good.failure) == (True, "")
+    assert (bad.success, bad.failure) == (False, "no such host")
+
+
+@pytest.mark.parametrize("message", [None, 1, ValueError("no such host")])
+def test_a102_a_reason_that_is_no_text_is_refused_in_its_call(message: Any) -> None:
+    with pytest.raises(TypeError, match=r"^Test.failure\(\) takes text, got "):
+        Test.failure(message)

@@ -15,12 +15,14 @@ from headwater import Connector
 from headwater import Operations as op
 from headwater.destinations.memory import MemoryDestination
 from headwater.errors import RowError
-from headwater.file_upload import CHUNK_BYTES, FileStore, FileUpload, ReadTimedOut
+from headwater.file_upload import CHUNK_BYTES, FileStore, FileUpload, ReadTimedOut, StreamWithoutRead
 from headwater.options import Options
 from headwater.sync import Quiet, Result, Sync
 
-SIZE = "FileUpload: expected_bytes must be a whole number of bytes, not "
-NO_PATH = "FileUpload: path must be a non-empty string"
+PATH = "Invalid file path: "
+READ = "Invalid stream.read() return type: expected bytes, but received "
+SIZE = "Invalid expected_bytes: "
+NO_READ = "Invalid stream: object of type '{}' does not have a read() method."
 
 
 class Pieces:
@@ -40,19 +42,21 @@ class Pieces:
 
 WRONG: list[tuple[tuple[Any, ...], Exception]] = [
     # path, stream, expected_bytes          error
-    ((None, Pieces()),                      ValueError(NO_PATH)),
-    ((1, Pieces()),                         ValueError(NO_PATH)),
-    (("", Pieces()),                        ValueError(NO_PATH)),
-    ((" \t", Pieces()),                     ValueError(NO_PATH)),
-    (("a\0b", Pieces()),                    ValueError("FileUpload: 'a\\x00b' is not the path of a file")),
-    (("a/", Pieces()),                      ValueError("FileUpload: 'a/' is not the path of a file")),
-    (("a//b", Pieces()),                    ValueError("FileUpload: 'a//b' is not the path of a file")),
-    (("a", b"bytes"),                       TypeError("FileUpload: stream needs a read() method; bytes has none")),
-    (("a", None),                           TypeError("FileUpload: stream needs a read() method; NoneType has none")),
-    (("a", Pieces(), -1),                   ValueError(SIZE + "-1")),
-    (("a", Pieces(), 2**63),                ValueError(SIZE + str(2**63))),
-    (("a", Pieces(), True),                 ValueError(SIZE + "True")),
-    (("a", Pieces(), 1.0),                  ValueError(SIZE + "1.0")),
+    ((None, Pieces()),                      ValueError(PATH + "expected a string, but received NoneType.")),
+    ((1, Pieces()),                         ValueError(PATH + "expected a string, but received int.")),
+    (("", Pieces()),                        ValueError(PATH + "path cannot be empty or contain only whitespace.")),
+    ((" \t", Pieces()),                     ValueError(PATH + "path cannot be empty or contain only whitespace.")),
+    (("a\0b", Pieces()),
+     ValueError(PATH + "path contains null bytes (\\x00), which are not allowed.")),
+    (("a/", Pieces()),                      ValueError("Invalid file path 'a/': path cannot end with a slash.")),
+    (("a//b", Pieces()),                    ValueError("Invalid file path 'a//b': path contains double slashes (//).")),
+    (("a", b"bytes"),                       StreamWithoutRead(NO_READ.format("bytes"))),
+    (("a", None),                           StreamWithoutRead(NO_READ.format("NoneType"))),
+    (("a", Pieces(), -1),                   ValueError(SIZE + "-1 is negative.")),
+    (("a", Pieces(), 2**63),
+     ValueError(SIZE + f"{2**63} exceeds maximum allowed size of {2**63 - 1:,} bytes")),
+    (("a", Pieces(), True),                 ValueError(SIZE + "expected an integer, but received bool.")),
+    (("a", Pieces(), 1.0),                  ValueError(SIZE + "expected an integer, but received float.")),
 ]  # fmt: skip
 
 
@@ -62,6 +66,19 @@ def test_a110_a_wrong_file_is_refused_where_it_is_made(arguments: tuple[Any, ...
         FileUpload(*arguments)
 
     assert str(caught.value) == str(error)
+
+
+@pytest.mark.parametrize("kind", [ValueError, TypeError])
+def test_a110_a_stream_that_cannot_be_read_is_what_either_way_of_asking_expects(kind: type[Exception]) -> None:
+    with pytest.raises(kind, match="does not have a read"):
+        FileUpload("a", object())  # type: ignore[arg-type]  # that is what is tested
+
+
+def test_a110_a_file_does_not_change_after_it_was_looked_at() -> None:
+    upload = FileUpload("a", io.BytesIO())
+
+    with pytest.raises(AttributeError):
+        upload.path = "../b"  # type: ignore[misc]  # that is what is tested
 
 
 @pytest.mark.parametrize("expected_bytes", [None, 0, 2**63 - 1])
@@ -149,8 +166,8 @@ BROKEN: list[tuple[Pieces, int | None, Exception]] = [
     # stream                          expected   error
     (Pieces(b"abc"),                  4,         RowError("orders: the file a.txt has 3 bytes, not 4")),
     (Pieces(b"abc"),                  0,         RowError("orders: the file a.txt has 3 bytes, not 0")),
-    (Pieces(b"abc", "text"),          None,      TypeError("FileUpload: read() must give bytes, got str")),
-    (Pieces(None),                    None,      TypeError("FileUpload: read() must give bytes, got NoneType")),
+    (Pieces(b"abc", "text"),          None,      TypeError(READ + "str.")),
+    (Pieces(None),                    None,      TypeError(READ + "NoneType.")),
     (Pieces(b"abc", OSError("gone")), None,      OSError("gone")),
 ]  # fmt: skip
 

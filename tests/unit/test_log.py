@@ -65,8 +65,9 @@ def test_a91_each_method_logs_at_its_level(said: list[Message]) -> None:
 
 OLDER = [
     # method          its level      what it is called now
-    (Logging.fine,    Level.FINE,    "log.fine() is the older name of log.debug()"),
-    (Logging.severe,  Level.SEVERE,  "log.severe() is the older name of log.error()"),
+    (Logging.fine,    Level.FINE,    "fine() is deprecated, use debug() instead for Python-style logging"),
+    (Logging.severe,  Level.SEVERE,
+     "severe() is deprecated, use error() or critical() instead for Python-style logging"),
 ]  # fmt: skip
 
 

@@ -308,7 +308,7 @@ MESSAGES: list[tuple[Any, Any, Exception]] = [
     (1,         None,   TypeError("Message must be a string, got int")),
     ("",        None,   ValueError("Message must be a non-empty string")),
     (" \n",     None,   ValueError("Message must be a non-empty string")),
-    ("m",       1,      TypeError("Trace must be a string")),
+    ("m",       1,      TypeError("Trace must be a string, got int")),
 ]  # fmt: skip
 
 
@@ -386,3 +386,14 @@ def test_a08_what_update_gives_back_means_nothing_and_a_generator_is_exhausted()
     result = Sync(Connector(update), {}, destination, Options(), Silent()).run()
 
     assert (result.status, result.progress.calls["upserts"]) == ("succeeded", 2)
+
+
+def test_a08_any_other_iterator_is_a_value_like_others_and_nobody_runs_it() -> None:
+    def update(configuration: dict[str, str], state: dict[str, Any]) -> Any:
+        return filter(lambda number: op.upsert("t", {"id": number}), range(3))
+
+    destination = MemoryDestination("test")
+    destination.open()
+    result = Sync(Connector(update), {}, destination, Options(), Silent()).run()
+
+    assert (result.status, result.progress.calls["upserts"]) == ("succeeded", 0)
