@@ -19,6 +19,7 @@ from headwater.destinations.abc import Destination
 from headwater.errors import ConnectorError, DestinationError
 from headwater.history import MILLISECOND, versions
 from headwater.outbox import Rows, Truncate
+from headwater.remedies import remedies
 from headwater.schema import SYSTEM_COLUMNS, Catalog, SourceTable, Table
 from headwater.state import Commit
 from headwater.types.columns import Column, cast
@@ -35,16 +36,6 @@ from headwater.types.names import (
 from headwater.types.nul import without_nul
 
 _LONG = ColumnType(LONG)
-
-
-class LoadedOtherwise(ConnectorError):
-    """The rows of a table were written with another primary key or mode; the hint is for users of the command."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(
-            message,
-            hint="Go back to the old one, or start over: `headwater reset`, or `headwater debug --full-resync`.",
-        )
 
 
 class Loader:
@@ -169,13 +160,15 @@ class Loader:
     def _require_same(self, table: Table, target: Table) -> None:
         """Refuse another primary key or mode than the rows in the table were written with (rule B-50)."""
         if table.key != target.key:
-            raise LoadedOtherwise(
+            raise ConnectorError(
                 f"{target}: the primary key is now {', '.join(target.key)}, "
-                f"but the table was loaded with {', '.join(table.key)}"
+                f"but the table was loaded with {', '.join(table.key)}",
+                hint=remedies().loaded_otherwise,
             )
         if table.mode != target.mode:
-            raise LoadedOtherwise(
-                f"{target}: the mode is now {target.mode}, but the table was loaded with {table.mode}"
+            raise ConnectorError(
+                f"{target}: the mode is now {target.mode}, but the table was loaded with {table.mode}",
+                hint=remedies().loaded_otherwise,
             )
 
     def _fit(self, source: SourceTable, kinds: dict[str, ColumnType | None], *, create: bool) -> Table | None:
@@ -241,7 +234,7 @@ class Loader:
             if other != name:
                 raise DestinationError(
                     f"{table}: the columns {other!r} and {name!r} differ only in case: they are one here",
-                    hint="Rename one in the connector, or use the naming FIVETRAN.",
+                    hint=remedies().names_collide,
                 )
 
     def _cast(self, operations: TypedOperations, table: Table) -> TypedOperations:

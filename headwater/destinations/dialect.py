@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from headwater.log import Logging
+from headwater.remedies import remedies
 from headwater.schema import Table
 from headwater.types.names import BINARY, DOUBLE, FLOAT, NAIVE_DATETIME, STRING, UTC_DATETIME, ColumnType
 
@@ -76,5 +77,5 @@ def warn_of_dropped(schema: str, name: str) -> None:
     """Say that a table is gone which headwater has made: the state still speaks of its rows."""
     Logging.warning(
         f"{schema}.{name}: somebody has dropped this table; it is made anew, and the rows it had come back "
-        "with --full-resync"
+        f"{remedies().all_rows}"
     )

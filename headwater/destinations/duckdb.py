@@ -34,6 +34,7 @@ from headwater.destinations.migrations import (
 )
 from headwater.destinations.sql_migrations import newest_start, statements
 from headwater.errors import ConfigurationError, DestinationError, Fenced, TransientError
+from headwater.remedies import remedies
 from headwater.schema import ACTIVE, DELETED, END, START, SYNCED, Mode, Table
 from headwater.state import Commit
 from headwater.types.names import DOUBLE, INTEGERS, LARGEST_EXACT_INTEGER, UTC_DATETIME, ColumnType
@@ -250,7 +251,7 @@ class DuckDB:
         if alike is not None:
             raise DestinationError(
                 f"{table}: there is a table {alike!r} already, and DuckDB has no case",
-                hint="Rename one in the connector, or use the naming FIVETRAN.",
+                hint=remedies().names_collide,
             )
         self._highest.created(table)
         columns = ", ".join(f"{quote(name)} {sql_type(kind)}" for name, kind in table.columns.items())

@@ -17,6 +17,7 @@ import duckdb
 
 from headwater.errors import Busy, DestinationError, TransientError
 from headwater.formats import FIRST, OWN_TABLES, require_known
+from headwater.remedies import remedies
 
 # An insert of a row group or more, by more than one thread, is written to the file at once, outside the
 # write-ahead log. With DuckDB's own 122,880 rows a commit of 100,000 rows takes 60 ms, with this 3 ms;
@@ -58,7 +59,7 @@ def name_for_duckdb(path: Path) -> str:
     except UnicodeDecodeError as error:
         raise DestinationError(
             f"{path}: DuckDB opens files only where the whole path is UTF-8",
-            hint='Rename the folder, or name a file elsewhere in headwater.toml: destination = "duckdb:/…".',
+            hint=remedies().no_such_path,
         ) from error
 
 
@@ -259,7 +260,7 @@ def hint(error: Exception) -> str | None:
     if "No space left" in text:
         return "Make room on the disk and run the sync again; nothing that was committed is lost."
     if isinstance(error, duckdb.OutOfMemoryException):
-        return "Checkpoint more often, or raise memory_mb in headwater.toml."
+        return remedies().out_of_memory
     return None
 
 

@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from headwater.errors import ConfigurationError, DestinationError, HeadwaterError, TransientError
 from headwater.log import redact
+from headwater.remedies import remedies
 
 try:
     import psycopg
@@ -236,7 +237,7 @@ def translated(where: str, error: psycopg.Error) -> HeadwaterError:
     message = f"{where}: {_sentence(error)}"
     if code in _TRANSIENT or code[:2] in ("08", "40") or _made_by_two(error):
         return TransientError(message, hint=_TRANSIENT.get(code))
-    return DestinationError(message, hint=_HINTS.get(code) or _HINTS.get(code[:2]))
+    return DestinationError(message, hint=_hint(code) or _hint(code[:2]))
 
 
 # Source: PostgreSQL 17 documentation, appendix A.
@@ -251,17 +252,26 @@ _TRANSIENT = {
     "57P03": None,
     "57P05": None,
 }
-_DROPPED = (
-    "Somebody has dropped it while the sync ran. The next sync makes it anew; rows from before the last checkpoint "
-    "come back with --full-resync."
-)
+
+
+def _hint(code: str) -> str | None:
+    """Say what to do about a SQLSTATE, or a class of them; None where the message says it all."""
+    if code in ("3F000", "42P01"):
+        return (
+            "Somebody has dropped it while the sync ran. The next sync makes it anew; rows from before the last "
+            f"checkpoint come back {remedies().all_rows}."
+        )
+    if code == "54":
+        limits = "Postgres holds 1,600 columns in a table, 8 kB of short values in a row, and 2.7 kB in a key"
+        return f"{limits}: {remedies().too_wide}"
+    return _HINTS.get(code)
+
+
 _HINTS = {
     "0A000": "If a view stands in the way: drop it, run the sync, and make it again.",
     "2BP01": "Other objects depend on it: drop them, run the sync, and make them again.",
     "25006": "Is this a standby, or a read-only role? Add ?target_session_attrs=read-write to find the primary.",
     "28": "Check the user and PGPASSWORD; pg_hba.conf on the server says who may connect.",
-    "3F000": _DROPPED,
-    "42P01": _DROPPED,
     "3D000": "Make the database first, or correct the URL.",
     "42501": "Grant the role what docs/howto/postgres.md lists, or let headwater make the schemas itself.",
     "42804": "Somebody has changed the column's type to one headwater does not write: change it back, or rename it.",
@@ -269,8 +279,6 @@ _HINTS = {
     "42P10": "The table has lost its primary key: add it again, or drop the table.",
     "53100": "Make room on the server's disk and run the sync again; nothing that was committed is lost.",
     "53200": "The server is out of memory: lower work_mem for this role, or checkpoint more often.",
-    "54": "Postgres holds 1,600 columns in a table, 8 kB of short values in a row, and 2.7 kB in a key: "
-    "block columns in headwater.toml, or send some of them as one JSON column; hash a long key.",
     "57014": "If the time-out is too short, raise statement_timeout in the destination's URL.",
     "XX001": "The server's files are damaged: restore a backup.",
     "XX002": "An index is damaged: REINDEX it.",

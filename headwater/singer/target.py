@@ -19,7 +19,7 @@ from typing import Any
 from headwater.connector import Connector
 from headwater.destinations import open_destination
 from headwater.errors import ConfigurationError
-from headwater.load import LoadedOtherwise
+from headwater.remedies import Remedies, speaking
 from headwater.singer.batch_files import records
 from headwater.singer.input import Lines
 from headwater.singer.messages import Message, MessageError, read_message, read_object
@@ -33,9 +33,15 @@ from headwater.sync import Quiet, Result, Sync
 # Under which name the committed state holds what the target must remember.
 STATE = "singer"
 
-_LOADED_OTHERWISE = (
-    "Go back to the old one (key_properties of the tap, hard_delete of the target), or load into another schema (the "
-    "setting 'schema'), or drop the table and run the tap without a STATE: it sends all rows anew."
+# A user of the target has its settings, and the tap's.
+REMEDIES = Remedies(
+    all_rows="when the tap runs without a STATE and sends them anew",
+    loaded_otherwise="Go back to the old one (key_properties of the tap, hard_delete of the target), or load into "
+    "another schema (the setting 'schema'), or drop the table and run the tap without a STATE: it sends all rows anew.",
+    names_collide="Rename one in the tap, or use the naming FIVETRAN (the setting 'naming').",
+    no_such_path="Rename the folder, or name a file elsewhere: the setting 'destination', \"duckdb:/…\".",
+    out_of_memory="Lower the setting 'batch_size_rows', or raise 'memory_mb'.",
+    too_wide="leave out columns in the tap's catalog, or let it send some of them as one object; shorten a long key.",
 )
 
 
@@ -47,6 +53,11 @@ def load(settings: Settings, lines: Lines, write_state: Callable[[Any], None]) -
     Errors: Busy, DestinationError or ConfigurationError when the destination cannot be opened; what goes wrong
     later is in the result.
     """
+    with speaking(REMEDIES):
+        return _loaded(settings, lines, write_state)
+
+
+def _loaded(settings: Settings, lines: Lines, write_state: Callable[[Any], None]) -> Result:
     options = settings.options
     destination = open_destination(
         options.destination, folder=Path.cwd(), connection=options.schema, memory_mb=options.memory_mb
@@ -61,10 +72,7 @@ def load(settings: Settings, lines: Lines, write_state: Callable[[Any], None]) -
             state=state, after=committed.committed_at if committed else None,
         )  # fmt: skip
         target.stream_of(sync)
-        result = sync.run()
-        if isinstance(result.error, LoadedOtherwise):  # what is to be done elsewhere, a tap's user has no command for
-            result.error.hint = _LOADED_OTHERWISE
-        return result
+        return sync.run()
 
 
 def _require_own(state: str, settings: Settings) -> None:

@@ -12,13 +12,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from headwater import __version__
 from tests.cli.cli_project import environment
 from tests.contract.postgres_driver import postgres_driver
 from tests.contract.postgres_driver import server as server  # the fixture
-from tests.singer.tap_messages import COMMAND, INTEGER, TEXT, Shop, feed, record, schema, state
+from tests.singer.tap_messages import COMMAND, INTEGER, TEXT, Shop, feed, record, schema, state, text
 
 ORDERS = schema("orders", {"id": INTEGER, "name": TEXT}, "id")
 EVENTS = schema("events", {"n": INTEGER})
@@ -194,3 +195,15 @@ def run(folder: Path, *arguments: str, variables: dict[str, str] | None = None) 
         cwd=folder, env=environment(folder / "shadows") | (variables or {}), stdin=subprocess.DEVNULL,
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
+
+
+def test_a_table_that_somebody_has_dropped_is_told_of_with_what_the_tap_can_do(shop: Shop) -> None:
+    shop.load(ORDERS, record("orders", id=1), state(1))
+    with duckdb.connect(str(shop.folder / "warehouse.db")) as warehouse:
+        warehouse.execute("DROP TABLE shop.orders")
+    with shop.start() as target:
+        _, err = target.communicate(text(ORDERS, record("orders", id=2), state(2)))
+
+    assert target.returncode == 0
+    assert "the rows it had come back when the tap runs without a STATE and sends them anew" in err
+    assert "--full-resync" not in err
