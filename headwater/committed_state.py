@@ -14,6 +14,7 @@ from headwater.errors import ConfigurationError, ConnectorError, TransientError
 from headwater.log import redact
 from headwater.options import Options, read_options
 from headwater.project import Project
+from headwater.reading import duckdb_path, has_reader, open_warehouse
 from headwater.runs import Runs
 from headwater.state import Commit, choose_state, dump_state, load_state, read_copy, write_whole
 from headwater.written_json import json_hint, repeated_names
@@ -45,7 +46,7 @@ def read_committed_state(project: Project, *, destination: str | None = None) ->
     options = _options(project, destination)
     if _is_new(project, options):
         return _found(project, None)
-    with project.locked(), _opened(project, options) as (_, committed):
+    with _looked_at(project, options) as committed:
         return _found(project if _runs(project, options).wrote_copy() else None, committed)
 
 
@@ -106,6 +107,25 @@ def _is_new(project: Project, options: Options) -> bool:
 
 def _runs(project: Project, options: Options) -> Runs:
     return Runs(project.files / "runs.db", redact(options.connection))
+
+
+@contextmanager
+def _looked_at(project: Project, options: Options) -> Iterator[Commit | None]:
+    """Give the committed state without a trace, where headwater knows how: a project may be read-only."""
+    if not has_reader(options):
+        with project.locked(), _opened(project, options) as (_, committed):
+            yield committed
+        return
+    project.require_idle()
+    path = duckdb_path(options, project.path)
+    if path is not None and not path.exists():
+        _runs(project, options).require_as_left(None, epoch=0)
+        yield None
+        return
+    with open_warehouse(options, project.path) as warehouse:
+        epoch, committed = warehouse.committed(options.schema)
+        _runs(project, options).require_as_left(committed, epoch)
+        yield committed
 
 
 @contextmanager

@@ -39,7 +39,7 @@ def past_run(project: Project, id: int) -> Run:
 
 def _is_syncing(project: Project) -> bool:
     try:
-        with project.locked():
-            return False
+        project.require_idle()
     except Busy:
         return True
+    return False

@@ -88,6 +88,26 @@ class Project:
         """Say whether a module is the project's own, not that of a package installed into an environment inside it."""
         return file is not None and Path(file).is_relative_to(self.path) and "site-packages" not in Path(file).parts
 
+    @property
+    def _lock_file(self) -> Path:
+        return self.files / "sync.lock"
+
+    def require_idle(self) -> None:
+        """Look whether a sync of this project is running, without a trace: a project may be read-only.
+
+        Errors: Busy, as `locked`.
+        """
+        try:
+            descriptor = os.open(self._lock_file, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise _busy(os.pread(descriptor, 4096, 0)) from None
+        finally:
+            os.close(descriptor)
+
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Keep other syncs of this project out; the system lets go of the lock when the process dies.
@@ -97,7 +117,7 @@ class Project:
         try:
             # Rows, state and history are nobody else's on this machine.
             self.files.mkdir(mode=0o700, parents=True, exist_ok=True)
-            descriptor = _lock(self.files / "sync.lock")
+            descriptor = _lock(self._lock_file)
         except OSError as error:
             raise ConfigurationError(
                 f"{self.files} cannot be used: {error.strerror}",

@@ -56,6 +56,8 @@ class Runs:
         A deleted write-ahead log, a restored copy or a removed file look like a healthy, emptier
         destination: going on from there would lose rows in silence. A refusal does not wear off: each try
         raises the destination's epoch by one, and what is expected of it as well.
+
+        epoch  that of this opening of the destination
         """
         with self._database() as db:
             row = db.execute(
@@ -67,18 +69,24 @@ class Runs:
             older = epoch <= row[1]
             db.execute("UPDATE runs SET epoch = ? WHERE id = ?", (row[1] + 1 if older else epoch, row[0]))
         if older:
-            found = f"its last commit is of {committed.committed_at}" if committed else "it holds no commit"
-            raise DestinationError(
-                f"the destination is older than the last sync left it (sync {row[0]} of {row[2]}): {found}",
-                hint="If it was restored or removed on purpose, say so with --accept-older; "
-                "to start over, `headwater reset`.",
-            )
+            raise _older(committed, row[0], row[2])
+
+    def require_as_left(self, committed: Commit | None, epoch: int) -> None:
+        """Refuse the same, where the destination is only looked at: nothing is written.
+
+        epoch  that of the last opening of the destination, 0 when there was none
+        """
+        last = self._look(
+            "SELECT id, epoch, started FROM runs WHERE destination = ? ORDER BY id DESC LIMIT 1", self._destination
+        )
+        for id, expected, started in last:
+            if epoch < expected:
+                raise _older(committed, id, started)
 
     def wrote_copy(self) -> bool:
         """Say whether the copy of the state is this destination's: nobody has synced, or the last sync went here."""
-        with self._database() as db:
-            row = db.execute("SELECT destination FROM runs ORDER BY id DESC LIMIT 1").fetchone()
-        return row is None or row[0] == self._destination
+        last = self._look("SELECT destination FROM runs ORDER BY id DESC LIMIT 1")
+        return not last or last[0][0] == self._destination
 
     def last_died(self) -> bool:
         """Say whether the last sync ended without a word; asked while no other can run."""
@@ -114,14 +122,19 @@ class Runs:
 
     def all(self) -> list[Run]:
         """List the syncs, newest first."""
+        rows = self._look(
+            "SELECT id, started, ended, status, seconds, counts, rows, warnings, state_bytes, error "
+            "FROM runs ORDER BY id DESC"
+        )
+        return [_run(*row) for row in rows]
+
+    def _look(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+        """Read, and write nothing: the folder may be read-only."""
         if not self._path.exists():
             return []
-        with self._database() as db:
-            rows = db.execute(
-                "SELECT id, started, ended, status, seconds, counts, rows, warnings, state_bytes, error "
-                "FROM runs ORDER BY id DESC"
-            ).fetchall()
-        return [_run(*row) for row in rows]
+        with self._open() as db:
+            has_table = db.execute("SELECT 1 FROM sqlite_master WHERE name = 'runs'").fetchall()
+            return db.execute(query, values).fetchall() if has_table else []
 
     @contextmanager
     def _database(self) -> Iterator[sqlite3.Connection]:
@@ -129,10 +142,17 @@ class Runs:
 
         Errors: DestinationError when it cannot be read or written, as on a full disk.
         """
+        with self._open() as db, db:
+            self._make_table(db)
+            yield db
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            with closing(sqlite3.connect(self._path, timeout=10)) as db, db:
-                self._make_table(db)
+            with closing(sqlite3.connect(self._path, timeout=10)) as db:
+                [(version,)] = db.execute("PRAGMA user_version").fetchall()
+                require_known(str(self._path), version, HISTORY)
                 yield db
         except (sqlite3.Error, OSError) as error:
             raise DestinationError(
@@ -141,17 +161,21 @@ class Runs:
             ) from error
 
     def _make_table(self, db: sqlite3.Connection) -> None:
-        """Make the table where it is missing, and write down a format where none is.
-
-        Errors: DestinationError when a newer headwater has made it.
-        """
+        """Make the table where it is missing, and write down a format where none is."""
         [(version,)] = db.execute("PRAGMA user_version").fetchall()
-        require_known(str(self._path), version, HISTORY)
         if version == 0:  # a new file, or one from before there were formats
             db.execute("BEGIN IMMEDIATE")
             db.execute(_TABLE)
             db.execute(f"PRAGMA user_version = {HISTORY}")
             db.commit()
+
+
+def _older(committed: Commit | None, run: int, started: str) -> DestinationError:
+    found = f"its last commit is of {committed.committed_at}" if committed else "it holds no commit"
+    return DestinationError(
+        f"the destination is older than the last sync left it (sync {run} of {started}): {found}",
+        hint="If it was restored or removed on purpose, say so with --accept-older; to start over, `headwater reset`.",
+    )
 
 
 def _run(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -17,7 +17,7 @@ from headwater.batch import Batch
 from headwater.destinations.abc import Settings
 from headwater.destinations.dialect import columns_from, columns_text, warn_of_dropped
 from headwater.destinations.duckdb_catalog import StoredTables
-from headwater.destinations.duckdb_file import DatabaseFile, hint
+from headwater.destinations.duckdb_file import STATE, DatabaseFile, hint, state_of
 from headwater.destinations.duckdb_sql import DUCKDB, column_type, quote, schema_name, sql_type, table_name
 from headwater.destinations.highest_keys import HighestKeys
 from headwater.destinations.migrations import (
@@ -38,9 +38,6 @@ from headwater.remedies import remedies
 from headwater.schema import ACTIVE, DELETED, END, START, SYNCED, Mode, Table
 from headwater.state import Commit
 from headwater.types.names import DOUBLE, INTEGERS, LARGEST_EXACT_INTEGER, UTC_DATETIME, ColumnType
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
 
 # The name by which SQL reads the Arrow table in hand: DuckDB looks for a variable of this name.
 _BATCH = "headwater_batch"
@@ -181,18 +178,7 @@ class DuckDB:
             raise self._translated(error) from error
 
     def _read_state(self) -> tuple[int, Commit | None]:
-        """Read the newest epoch, 0 before the first, and the newest commit."""
-        rows = self._fetch(
-            "SELECT epoch, committed_epoch, sequence, state, previous, epoch_us(committed_at) FROM _headwater.state "
-            "WHERE connection = ?",
-            self._connection,
-        )
-        if not rows:
-            return 0, None
-        newest, epoch, sequence, state, previous, microseconds = rows[0]
-        if microseconds is None:
-            return newest, None
-        return newest, Commit(epoch, sequence, state, previous, _EPOCH + timedelta(microseconds=microseconds))
+        return state_of(self._fetch(STATE, self._connection))
 
     # --- tables
 

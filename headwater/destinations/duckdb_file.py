@@ -11,13 +11,16 @@ import glob
 import os
 import subprocess
 import uuid
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
 from headwater.errors import Busy, DestinationError, TransientError
 from headwater.formats import FIRST, OWN_TABLES, require_known
 from headwater.remedies import remedies
+from headwater.state import Commit
 
 # An insert of a row group or more, by more than one thread, is written to the file at once, outside the
 # write-ahead log. With DuckDB's own 122,880 rows a commit of 100,000 rows takes 60 ms, with this 3 ms;
@@ -36,6 +39,8 @@ _SETTINGS = {
     "preserve_insertion_order": "false",
 }
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
 _OWN_TABLES = """
 CREATE SCHEMA _headwater;
 CREATE TABLE _headwater.state (
@@ -47,6 +52,23 @@ CREATE TABLE _headwater.tables (
     key VARCHAR NOT NULL, mode VARCHAR NOT NULL, columns VARCHAR NOT NULL
 );
 """
+
+
+# Of one connection; DuckDB's own times need a package for time zones.
+STATE = (
+    "SELECT epoch, committed_epoch, sequence, state, previous, epoch_us(committed_at) FROM _headwater.state "
+    "WHERE connection = ?"
+)
+
+
+def state_of(rows: list[tuple[Any, ...]]) -> tuple[int, Commit | None]:
+    """Give what `STATE` finds: the newest epoch, 0 before the first, and the newest commit."""
+    if not rows:
+        return 0, None
+    [(newest, *commit, microseconds)] = rows
+    if microseconds is None:
+        return newest, None
+    return newest, Commit(*commit, _EPOCH + timedelta(microseconds=microseconds))
 
 
 def name_for_duckdb(path: Path) -> str:

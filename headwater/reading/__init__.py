@@ -11,7 +11,7 @@ from headwater.log import redact
 from headwater.options import Options
 from headwater.reading.warehouse import Rows, Selection, Sort, TableName, Warehouse
 
-__all__ = ["Rows", "Selection", "Sort", "TableName", "Warehouse", "duckdb_path", "open_warehouse"]
+__all__ = ["Rows", "Selection", "Sort", "TableName", "Warehouse", "duckdb_path", "has_reader", "open_warehouse"]
 
 
 @contextmanager
@@ -23,14 +23,13 @@ def open_warehouse(options: Options, folder: Path) -> Iterator[Warehouse]:
     Errors: ConfigurationError when there is nothing yet, or no reader for this kind; Busy while a sync has a DuckDB
     file; DestinationError when it cannot be read.
     """
-    kind = options.destination.partition(":")[0]
     path = duckdb_path(options, folder)
     if path is not None:
         from headwater.reading.duckdb_reader import open_duckdb
 
         with open_duckdb(path, options.schema) as warehouse:
             yield warehouse
-    elif kind in ("postgresql", "postgres"):
+    elif has_reader(options):
         from headwater.reading.postgres_reader import open_postgres
 
         with open_postgres(options.destination, options.schema) as warehouse:
@@ -40,6 +39,11 @@ def open_warehouse(options: Options, folder: Path) -> Iterator[Warehouse]:
             f"headwater reads DuckDB and Postgres, and this project loads into {redact(options.destination)}",
             hint="Use that database's own client.",
         )
+
+
+def has_reader(options: Options) -> bool:
+    """Say whether `open_warehouse` knows how to read what a project loads into."""
+    return options.destination.partition(":")[0] in ("duckdb", "postgresql", "postgres")
 
 
 def duckdb_path(options: Options, folder: Path) -> Path | None:

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import duckdb
 
-from headwater.destinations.duckdb_file import name_for_duckdb
+from headwater.destinations.duckdb_file import STATE, name_for_duckdb, state_of
 from headwater.errors import Busy, ConfigurationError, DestinationError
+from headwater.formats import OWN_TABLES, require_known
 from headwater.reading.warehouse import Rows, Selection, TableName, limited, where_sql
+from headwater.state import Commit
 
 
 class DuckDBReader:
@@ -36,6 +38,9 @@ class DuckDBReader:
         if not self._has_records():
             return []
         return [name for (name,) in self._db.execute("SELECT connection FROM _headwater.state").fetchall()]
+
+    def committed(self, connection: str) -> tuple[int, Commit | None]:
+        return state_of(self._db.execute(STATE, [connection]).fetchall() if self._has_records() else [])
 
     def _has_records(self) -> bool:
         return bool(self._db.execute("SELECT 1 FROM duckdb_schemas() WHERE schema_name = '_headwater'").fetchall())
@@ -102,13 +107,24 @@ def _text(number: int, kind: str) -> str:
     return f"base64(#{number})" if kind == "BLOB" else f"CAST(#{number} AS VARCHAR)"
 
 
+def _require_known(db: duckdb.DuckDBPyConnection, path: Path) -> None:
+    has_format = (
+        "SELECT 1 FROM duckdb_tables() "
+        "WHERE database_name = current_database() AND schema_name = '_headwater' AND table_name = 'format'"
+    )
+    if db.execute(has_format).fetchall():
+        [(version,)] = db.execute("SELECT version FROM _headwater.format").fetchall()
+        require_known(str(path), version, OWN_TABLES)
+
+
 @contextmanager
 def open_duckdb(path: Path, schema: str) -> Iterator[DuckDBReader]:
     """Open a DuckDB file to look at it.
 
     schema  where a query's tables are looked for first
 
-    Errors: ConfigurationError when there is no file; Busy while a sync has it; DestinationError when it is damaged.
+    Errors: ConfigurationError when there is no file; Busy while a sync has it; DestinationError when it is damaged, or
+    a newer headwater keeps its own tables there in a way that this one would misread.
     """
     if not path.is_file():
         raise ConfigurationError(
@@ -124,6 +140,7 @@ def open_duckdb(path: Path, schema: str) -> Iterator[DuckDBReader]:
             ) from error
         raise DestinationError(f"{path} cannot be read: {str(error).splitlines()[0]}") from error
     with db:
+        _require_known(db, path)
         db.execute("SET TimeZone = 'UTC'")
         if db.execute("SELECT 1 FROM duckdb_schemas() WHERE schema_name = ?", [schema]).fetchall():
             db.execute(f"SET schema = '{schema}'")

@@ -11,7 +11,9 @@ import psycopg
 
 from headwater.destinations.postgres_session import Address, translated
 from headwater.errors import ConfigurationError, DestinationError
+from headwater.formats import OWN_TABLES, require_known
 from headwater.reading.warehouse import Rows, Selection, TableName, limited, quote, where_sql
+from headwater.state import Commit
 
 _SETTINGS = "SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD'; SET extra_float_digits = 1; SET bytea_output = 'hex'"
 # So many rows come at a time when all are wanted.
@@ -49,6 +51,18 @@ class PostgresReader:
         if not self._has_records():
             return []
         return [name for (name,) in self._db.execute("SELECT connection FROM _headwater.state").fetchall()]
+
+    def committed(self, connection: str) -> tuple[int, Commit | None]:
+        if not self._has_records():
+            return 0, None
+        found = self._db.execute(
+            "SELECT epoch, committed_epoch, sequence, state, previous, committed_at FROM _headwater.state "
+            "WHERE connection = $1",
+            (connection,),
+        ).fetchall()
+        for newest, *committed in found:
+            return newest, Commit(*committed) if committed[0] is not None else None
+        return 0, None
 
     def _has_records(self) -> bool:
         return self._db.execute("SELECT to_regclass('_headwater.tables') IS NOT NULL").fetchall() == [(True,)]
@@ -126,13 +140,28 @@ def _text(value: bytes | None, kind: int) -> str | None:
     return value.decode()
 
 
+# A role that may not read it can still look at the tables of its own.
+_HAS_FORMAT = """
+SELECT 1 FROM pg_class AS kept JOIN pg_namespace AS schema ON schema.oid = kept.relnamespace
+WHERE schema.nspname = '_headwater' AND kept.relname = 'format'
+    AND has_schema_privilege(schema.oid, 'USAGE') AND has_table_privilege(kept.oid, 'SELECT')
+"""
+
+
+def _require_known(db: psycopg.Connection[Any], address: Address) -> None:
+    if db.execute(_HAS_FORMAT).fetchall():
+        [(version,)] = db.execute("SELECT version FROM _headwater.format").fetchall()
+        require_known(str(address), version, OWN_TABLES)
+
+
 @contextmanager
 def open_postgres(url: str, schema: str) -> Iterator[PostgresReader]:
     """Connect to a Postgres database to look at it.
 
     schema  where a query's tables are looked for first
 
-    Errors: ConfigurationError for a URL that cannot be read; DestinationError when the server cannot be reached.
+    Errors: ConfigurationError for a URL that cannot be read; DestinationError when the server cannot be reached, or a
+    newer headwater keeps its own tables there in a way that this one would misread.
     """
     address = Address(url)
     try:
@@ -141,4 +170,5 @@ def open_postgres(url: str, schema: str) -> Iterator[PostgresReader]:
         raise DestinationError(f"{address} cannot be reached: {str(error).strip().splitlines()[0]}") from error
     with db:
         db.execute(f"{_SETTINGS}; SET search_path = {quote(schema)}, public")
+        _require_known(db, address)
         yield PostgresReader(address, db, schema)

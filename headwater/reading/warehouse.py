@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from headwater.state import Commit
+
 Json = str | int | float | bool | None
 
 _WHOLE = {
@@ -139,6 +141,9 @@ class Warehouse(Protocol):
 
     def connections(self) -> list[str]:
         """List the connections whose state is kept here."""
+
+    def committed(self, connection: str) -> tuple[int, Commit | None]:
+        """Give the newest epoch of a connection, 0 where it has never been, and its last commit."""
 
     def columns(self, table: TableName) -> list[tuple[str, str]]:
         """List names and types, in the table's order."""

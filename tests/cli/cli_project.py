@@ -119,6 +119,17 @@ class CliProject:
         return sorted((self.path / "crash-reports").glob("*"))
 
 
+def without_root(project: CliProject, *arguments: str) -> Outcome:
+    """Run a command for which permissions count, also where the tests are run by root."""
+    command = [sys.executable, "-m", "headwater", *arguments]
+    if os.geteuid() == 0:
+        command = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search", "--inh-caps", "-all", *command]
+    done = subprocess.run(
+        command, cwd=project.path, env=project.environment, capture_output=True, text=True, timeout=60
+    )
+    return Outcome(done.returncode, project.steady(done.stdout), project.steady(done.stderr))
+
+
 def line_with(process: subprocess.Popen[str], text: str) -> str:
     """Read the output of a running command up to the line that holds `text`."""
     assert process.stdout is not None

@@ -6,14 +6,13 @@ import hashlib
 import json
 import os
 import subprocess
-import sys
 import time
 import zipfile
 from pathlib import Path
 
 import pytest
 
-from tests.cli.cli_project import IMPORTS, CliProject, Outcome
+from tests.cli.cli_project import IMPORTS, CliProject, Outcome, without_root
 from tests.mit_sdk.stream import EnvironmentUnavailable, python, stream
 
 CONNECTOR = f"""{IMPORTS}
@@ -218,17 +217,6 @@ def test_what_cannot_be_read_or_written_is_named(shop: CliProject) -> None:
         "Error: <project>/files/shop.zip cannot be written: Permission denied\n"
         "Make the project's folder writable, or package a copy.\n"
     ))  # fmt: skip
-
-
-def without_root(project: CliProject, *arguments: str) -> Outcome:
-    """Run a command for which permissions count, also where the tests are run by root."""
-    command = [sys.executable, "-m", "headwater", *arguments]
-    if os.geteuid() == 0:
-        command = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search", "--inh-caps", "-all", *command]
-    done = subprocess.run(
-        command, cwd=project.path, env=project.environment, capture_output=True, text=True, timeout=60
-    )
-    return Outcome(done.returncode, project.steady(done.stdout), project.steady(done.stderr))
 
 
 def test_the_form_is_the_message_that_the_official_package_writes(project: CliProject) -> None:

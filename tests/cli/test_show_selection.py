@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from tests.cli.cli_project import CliProject, environment
@@ -129,3 +130,35 @@ def test_a_function_that_writes_is_refused_by_postgres(server: PostgresServer, t
 
     assert (outcome.code, left) == (1, [(1,)])
     assert "read-only transaction" in outcome.err
+
+
+@pytest.mark.parametrize("kind", ["duckdb", "postgres"])
+def test_what_a_newer_headwater_keeps_is_refused_by_its_number_and_stays(
+    server: PostgresServer, project: CliProject, kind: str
+) -> None:
+    with server.database() as database:
+        url = "duckdb:files/warehouse.db" if kind == "duckdb" else server.url(database)
+        where = (
+            "<project>/files/warehouse.db" if kind == "duckdb" else f"postgresql://127.0.0.1:{server.port}/{database}"
+        )
+        project.write("headwater.toml", f'destination = "{url}"\n')
+        assert project.connector('op.upsert("orders", {"id": 1})').debug().code == 0
+
+        def sets_format(version: int) -> None:
+            sql = f"UPDATE _headwater.format SET version = {version}"
+            if kind == "postgres":
+                server.execute(sql, database=database)
+                return
+            with duckdb.connect(str(project.warehouse)) as db:
+                db.execute(sql)
+
+        sets_format(2)
+        refused = [project.run(*command) for command in (["show"], ["show", "orders"], ["show", "--sql", "SELECT 1"])]
+        sets_format(1)
+        shown = project.run("show", "orders", "--columns", "id", "--csv")
+
+    said = f"Error: {where} is of a newer headwater: format 2, and this one knows up to 1\n"
+    assert [(outcome.code, outcome.out) for outcome in refused] == [(1, "")] * 3
+    assert [outcome.err for outcome in refused if not outcome.err.startswith(said)] == []
+    assert "upgrade this one: pip install --upgrade headwater" in refused[0].err
+    assert (shown.code, shown.out) == (0, "id\n1\n")

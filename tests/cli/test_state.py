@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from tests.cli.cli_project import CliProject, line_with
+from tests.cli.cli_project import CliProject, line_with, without_root
 from tests.cli.test_terminal import on_a_terminal
 
 UPDATE = """
@@ -188,3 +188,44 @@ def test_set_asks_on_a_terminal_and_no_keeps_the_state(synced: CliProject) -> No
 
     assert (process.returncode, terminal.plain.splitlines()[-1]) == (0, "nothing was changed")
     assert synced.state["n"] == 1
+
+
+def test_a_project_that_may_not_be_written_is_read_and_nothing_in_it_changes(synced: CliProject) -> None:
+    paths = [synced.path, *synced.path.rglob("*")]
+    before = {path: path.read_bytes() for path in paths if path.is_file()}
+    modes = {path: path.stat().st_mode for path in paths}
+    for path in paths:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    got, listed = without_root(synced, "state", "get"), without_root(synced, "runs", "--json")
+    refused = without_root(synced, "state", "clear", "--yes")
+    for path, mode in modes.items():
+        path.chmod(mode)
+
+    assert (got.code, json.loads(got.out)["n"], got.err) == (0, 1, "")
+    assert (listed.code, [run["status"] for run in json.loads(listed.out)]) == (0, ["succeeded"])
+    assert refused.code == 1
+    assert {path: path.read_bytes() for path in synced.path.rglob("*") if path.is_file()} == before
+
+
+def test_to_look_at_a_state_leaves_no_trace(synced: CliProject) -> None:
+    before = files(synced)
+    outcomes = [synced.run("state", "get"), synced.run("state", "get", "--destination", "duckdb:files/other.db")]
+
+    assert [(outcome.code, outcome.err) for outcome in outcomes] == [(0, "")] * 2
+    assert files(synced) == before
+
+
+def test_a_state_of_an_older_warehouse_is_refused_however_often_and_not_forgotten(synced: CliProject) -> None:
+    old = synced.warehouse.read_bytes()
+    synced.debug()
+    synced.warehouse.write_bytes(old)
+    refused = [synced.run("state", "get"), synced.run("state", "get"), synced.debug()]
+    synced.warehouse.unlink()
+    gone = synced.run("state", "get")
+
+    said = "the destination is older than the last sync left it (sync 2 of "
+    assert [(outcome.code, said in outcome.out + outcome.err) for outcome in (*refused, gone)] == [(1, True)] * 4
+
+
+def files(project: CliProject) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in project.path.rglob("*") if path.is_file()}
