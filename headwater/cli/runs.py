@@ -56,13 +56,18 @@ def command(project: Path, number: int | None, limit: int, as_json: bool) -> Non
         click.echo(json.dumps([asdict(run) for run in runs], indent=2))
     elif runs:
         print_aligned(
-            [_HEAD, *map(_line, runs)], header=True, otherwise="see a sync whole with `headwater runs NUMBER`"
+            [_HEAD, *map(_line, runs)],
+            header=True,
+            otherwise="see a sync whole with `headwater runs NUMBER`",
+            first_out=[_HEAD.index(name) for name in _FIRST_OUT],
         )
     else:
         click.echo("There was no sync yet.")
 
 
 _HEAD = ["run", "started", "seconds", "status", "rows", "checkpoints", "state", "warnings", "error"]
+# On a narrow terminal: whether a sync failed, and of what, is what someone looks for.
+_FIRST_OUT = ["state", "checkpoints", "seconds", "warnings", "rows", "started"]
 
 
 def _line(run: Run) -> list[str]:

@@ -10,6 +10,7 @@ import subprocess
 import pytest
 
 from tests.cli.cli_project import CliProject, Outcome, line_with
+from tests.cli.test_terminal import on_a_terminal
 
 UPDATE = """
 n = state.get("n", 0) + 1
@@ -110,3 +111,26 @@ def test_runs_of_a_project_without_syncs(project: CliProject, arguments: list[st
 
     assert (outcome.code, (outcome.out + outcome.err).splitlines(keepends=True)[-1]) == (code, said)
     assert list(project.path.iterdir()) == []  # a look leaves nothing behind
+
+
+@pytest.mark.parametrize(
+    ("columns", "head", "left_out"),
+    [
+        (100, "run  started  seconds  status  rows  state  warnings  error", 1),
+        (80,  "run  started  status  rows  error", 4),
+        (60,  "run  status  rows  warnings  error", 4),
+        (40,  "run  status  error", 6),
+    ],
+)  # fmt: skip
+def test_the_error_is_the_last_to_go_on_a_narrow_terminal(
+    synced: CliProject, columns: int, head: str, left_out: int
+) -> None:
+    with on_a_terminal(synced, "runs", columns=columns) as (terminal, process):
+        process.wait(timeout=30)
+        terminal.all()
+
+    lines = terminal.plain.splitlines()
+    assert [line for line in lines if len(line) > columns and not line.startswith("…")] == []
+    assert lines[0].split() == head.split()
+    assert "no access" in lines[2]
+    assert lines[-1] == f"… {left_out} more column{'s' * (left_out > 1)}: see a sync whole with `headwater runs NUMBER`"

@@ -58,7 +58,9 @@ class Terminal:
 
 
 @contextmanager
-def on_a_terminal(project: CliProject, *arguments: str) -> Iterator[tuple[Terminal, subprocess.Popen[str]]]:
+def on_a_terminal(
+    project: CliProject, *arguments: str, columns: int = 100
+) -> Iterator[tuple[Terminal, subprocess.Popen[str]]]:
     here, there = pty.openpty()
     process = project.start(
         *arguments,
@@ -66,7 +68,7 @@ def on_a_terminal(project: CliProject, *arguments: str) -> Iterator[tuple[Termin
         stdout=there,
         stderr=there,
         start_new_session=True,
-        env_extra={"COLUMNS": "100", "LINES": "30"},
+        env_extra={"COLUMNS": str(columns), "LINES": "30"},
     )
     os.close(there)
     try:
