@@ -60,7 +60,10 @@ class Destination(Protocol):
         """
 
     def describe_table(self, schema: str, name: str) -> Table | None:
-        """Read a table as it stands in the open transaction; None when there is none."""
+        """Read a table as it stands in the open transaction; None when there is none.
+
+        Each type has all the fields it was made or altered with, `held` too, which no type of a database says.
+        """
 
     def create_table(self, table: Table) -> None:
         """Make a table that does not exist yet, and its schema where that is missing."""

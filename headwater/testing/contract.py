@@ -455,6 +455,21 @@ class DestinationContract:
 
         assert values(driver, wide) == shown([{"id": "1", "a": 10}, {"id": "2", "a": 20}, {"id": "x", "a": 3}])
 
+    def test_a_type_is_described_with_what_its_column_was_given(self, driver: Driver) -> None:
+        """`ColumnType.held` decides what a column becomes: it is kept with the table, as no SQL type says it."""
+        table = made("orders", {"id": UNTYPED, "a": BIG_LONG})
+        with opened(driver) as destination:
+            destination.create_table(table)
+            destination.commit("{}")
+        with opened(driver) as destination:
+            described = destination.describe_table("tester", "orders")
+
+        found = {name: kind.held for name, kind in described.columns.items()} if described else {}
+        assert (found.get("id"), found.get("a")) == ("nothing", "big"), (
+            f"describe_table gives `held` as {found}: store every field of each ColumnType beside the table. Without it "
+            "the key of an empty table stays text, and a LONG that was given integers beyond 2**53 may become DOUBLE"
+        )
+
     def test_a_type_that_is_stored_as_before_is_described_as_what_it_is_now(self, driver: Driver) -> None:
         table = made("orders", {"id": ColumnType(LONG), "a": ColumnType(LONG)})
         retype = {"id": BIG_LONG, "a": BIG_LONG}

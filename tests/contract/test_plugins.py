@@ -8,14 +8,19 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 import pytest
 
 from headwater.destinations import ENTRY_POINTS, open_destination
+from headwater.destinations.memory import MemoryDestination
 from headwater.errors import ConfigurationError
+from headwater.schema import Table
+from headwater.testing.contract import DestinationContract
 from tests.cli.cli_project import CliProject, environment
+from tests.contract.memory_driver import MemoryDriver
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "docs" / "destinations" / "arrow_file"
@@ -125,3 +130,22 @@ def test_the_example_is_not_installed_here() -> None:
 def test_a_file_and_a_folder_are_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="names no file"):
         opened("duckdb:", tmp_path)
+
+
+class ForgetsWhatColumnsWereGiven(MemoryDestination):
+    """Writes names and digits of types down, as a destination did before there was `ColumnType.held`."""
+
+    def describe_table(self, schema: str, name: str) -> Table | None:
+        table = super().describe_table(schema, name)
+        kinds = {column: replace(kind, held="") for column, kind in table.columns.items()} if table else {}
+        return replace(table, columns=kinds) if table else None
+
+
+class ForgetfulDriver(MemoryDriver):
+    def destination(self, connection: str) -> MemoryDestination:
+        return ForgetsWhatColumnsWereGiven(connection, warehouse=self.warehouse)
+
+
+def test_a_destination_that_forgets_what_columns_were_given_is_told_what_to_keep() -> None:
+    with pytest.raises(AssertionError, match="store every field of each ColumnType beside the table"):
+        DestinationContract().test_a_type_is_described_with_what_its_column_was_given(ForgetfulDriver())
