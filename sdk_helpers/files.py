@@ -1,4 +1,4 @@
-"""Rows of files, streamed: CSV, JSON lines, XML, Parquet and Excel, gzipped or in a zip.
+"""Rows of files, streamed: CSV, JSON lines, XML, Parquet and Excel, gzipped, in a zip or in a tar.
 
 In a connector::
 
@@ -9,6 +9,8 @@ In a connector::
         if name.endswith(".csv"):
             for row in csv_rows(member):
                 op.upsert("export", row)
+
+`tar_members` does the same for a tar, gzipped or not.
 
 Memory does not grow with the file. What may grow has a limit: the unpacked bytes of a file (`max_bytes`: a
 bomb of some kilobytes unpacks to any size) and one row (`max_row_bytes`: a file may be one endless line).
@@ -24,6 +26,7 @@ import json
 import lzma
 import shutil
 import stat
+import tarfile
 import tempfile
 import zipfile
 import zlib
@@ -40,8 +43,18 @@ MAX_BYTES = 16 * GIB
 MAX_ROW_BYTES = 16 * MIB
 _CHUNK = 64 * 1024
 _XML_DEPTH = 200
-# What gzip and zipfile raise when the bytes are not what they should be.
-_BROKEN = (zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError)
+# What a tar has beside a file's bytes: its header, one for a long name, and what fills up their blocks.
+_TAR_HEADER_BYTES = 4096
+# What gzip, zipfile and tarfile raise when the bytes are not what they should be.
+_BROKEN = (
+    zipfile.BadZipFile,
+    gzip.BadGzipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    NotImplementedError,
+    tarfile.ReadError,
+)
 
 
 class Readable(Protocol):
@@ -206,8 +219,9 @@ def zip_members(
 ) -> Iterator[tuple[str, io.BufferedIOBase]]:
     """Give the name and the stream of each file in a zip; read the stream before you take the next.
 
-    Errors: FileRefused for a name that leads out of the archive (`../x`, `/x`, `C:x`), a link, an encrypted
-    file, too many files, or more than `max_bytes` in all, counted as unpacked and not as the zip claims.
+    Errors: FileRefused for a name that leads out of the archive (`../x`, `/x`, `C:x`), two names that are one or differ
+    in case only, a link, an encrypted file, too many files, or more than `max_bytes` in all, counted as unpacked and
+    not as the zip claims.
     """
     with (
         _seekable(source, max_bytes) as (name, file),
@@ -217,8 +231,10 @@ def zip_members(
         members = [member for member in archive.infolist() if not member.is_dir()]
         if len(members) > max_members:
             raise FileRefused(f"{name}: {len(members)} files, and max_members is {max_members}")
+        names = _Names(name)
         for member in members:
-            _refuse_escape(member, name)
+            _refuse_zipped(member, name)
+            names.take(member.filename)
         left = max_bytes
         for member in members:
             with archive.open(member) as packed:
@@ -232,8 +248,68 @@ def unzip(source: Source, directory: str | Path, *, max_bytes: int = MAX_BYTES) 
 
     Errors: FileExistsError rather than overwriting a file.
     """
+    return _stored(zip_members(source, max_bytes=max_bytes), directory)
+
+
+def tar_members(
+    source: Source, *, max_bytes: int = MAX_BYTES, max_members: int = 100_000
+) -> Iterator[tuple[str, io.BufferedIOBase]]:
+    """Give the name and the stream of each file in a tar, as it comes; read the stream before you take the next.
+
+    A tar has no list of what is in it: what is wrong with a later file is found when it comes.
+    Errors: FileRefused for what `zip_members` refuses, for anything but files and folders, such as devices, and for a
+    tar that is damaged or ends too early.
+    """
+    with _unpacked(source, max_bytes + max_members * _TAR_HEADER_BYTES + MIB) as (name, stream):
+        yield from _tar_members(stream, name, max_bytes, max_members)
+
+
+def untar(source: Source, directory: str | Path, *, max_bytes: int = MAX_BYTES) -> list[Path]:
+    """Unpack a tar into `directory`, and give the paths of its files; refuses what `tar_members` refuses.
+
+    Nothing is written of a tar that is refused: it is read once before.
+    Errors: FileExistsError rather than overwriting a file.
+    """
+    with _seekable(source, max_bytes) as (_, file):
+        start = file.tell()
+        for _ in tar_members(file, max_bytes=max_bytes):
+            pass
+        file.seek(start)
+        return _stored(tar_members(file, max_bytes=max_bytes), directory)
+
+
+def _tar_members(
+    stream: Readable, name: str, max_bytes: int, max_members: int
+) -> Iterator[tuple[str, io.BufferedIOBase]]:
+    headers, names = _Headers(stream, name), _Names(name)
+    left, count = max_bytes, 0
+    with (
+        _refusing(name, tarfile.TarError),
+        tarfile.open(fileobj=headers, mode="r|", tarinfo=_TarMember) as archive,  # type: ignore[call-overload]  # it reads, no more
+    ):
+        while (member := headers.before(archive.next)) is not None:
+            count += 1
+            if count > max_members:
+                raise FileRefused(f"{name}: more entries than max_members, which is {max_members}")
+            archive.members = []  # tarfile would keep them all
+            if member.isdir():
+                continue
+            names.take(member.name)
+            if not member.isreg():
+                raise FileRefused(f"{name}: {member.name!r} is a link or a device, and may point anywhere")
+            packed = archive.extractfile(member)
+            assert packed is not None  # it is a regular file
+            capped = _Capped(packed, f"{name}: {member.name}", left)
+            content = io.BufferedReader(capped)
+            yield member.name, content
+            while content.read(_CHUNK):  # what the caller has left counts too
+                pass
+            left -= capped.position
+
+
+def _stored(members: Iterator[tuple[str, io.BufferedIOBase]], directory: str | Path) -> list[Path]:
     paths = []
-    for name, member in zip_members(source, max_bytes=max_bytes):
+    for name, member in members:
         path = Path(directory, *PurePosixPath(name).parts)
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("xb") as file:
@@ -378,10 +454,64 @@ def _sheet_rows(rows: Iterator[tuple[object, ...]], name: str, header_row: int) 
             yield row
 
 
-def _refuse_escape(member: zipfile.ZipInfo, name: str) -> None:
-    parts = PurePosixPath(member.filename.replace("\\", "/")).parts
-    if not parts or ".." in parts or parts[0] == "/" or ":" in parts[0]:
-        raise FileRefused(f"{name}: the name {member.filename!r} leads out of the archive")
+class _Names:
+    """The names of an archive's files: none leads out of it, and none is another's, also where case does not count."""
+
+    def __init__(self, archive: str) -> None:
+        self._archive = archive
+        self._taken: dict[str, str] = {}
+
+    def take(self, name: str) -> None:
+        parts = PurePosixPath(name.replace("\\", "/")).parts
+        if not parts or ".." in parts or parts[0] == "/" or ":" in parts[0]:
+            raise FileRefused(f"{self._archive}: the name {name!r} leads out of the archive")
+        other = self._taken.setdefault("/".join(parts).casefold(), name)
+        if other is not name:
+            raise FileRefused(f"{self._archive}: {other!r} and {name!r} are one name, and one would be lost")
+
+
+class _Headers:
+    """What tarfile reads from: the headers before a file may not take more memory than they need."""
+
+    MOST = MIB
+
+    def __init__(self, stream: Readable, name: str) -> None:
+        self._stream = stream
+        self._name = name
+        self._left: int | None = self.MOST  # to open an archive reads the first
+
+    def read(self, size: int, /) -> bytes:
+        chunk = self._stream.read(size)
+        if self._left is not None:
+            self._left -= len(chunk)
+            if self._left < 0:
+                raise FileRefused(f"{self._name}: a file has more than {self.MOST} bytes of header")
+        return chunk
+
+    def before(self, next_member: Callable[[], tarfile.TarInfo | None]) -> tarfile.TarInfo | None:
+        """Read the headers before the next file."""
+        self._left = self.MOST
+        try:
+            return next_member()
+        finally:
+            self._left = None
+
+
+class _TarMember(tarfile.TarInfo):
+    """A member whose header is damaged is an error; tarfile itself takes it for the end, and what follows is lost."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> _TarMember:
+        try:
+            return super().frombuf(buf, encoding, errors)
+        except tarfile.EOFHeaderError:  # type: ignore[attr-defined]  # not in the published types
+            raise
+        except tarfile.HeaderError as error:
+            what = "it ends too early" if not buf else f"damaged: {error}"
+            raise tarfile.ReadError(what) from error
+
+
+def _refuse_zipped(member: zipfile.ZipInfo, name: str) -> None:
     if stat.S_ISLNK(member.external_attr >> 16):
         raise FileRefused(f"{name}: {member.filename!r} is a link, and may point anywhere")
     if member.flag_bits & 0x1:

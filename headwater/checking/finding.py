@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+Level = Literal["error", "warning"]
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Finding:
@@ -15,7 +17,7 @@ class Finding:
 
     file: str
     line: int | None
-    level: Literal["error", "warning"]
+    level: Level
     what: str
     hint: str
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from headwater.checking.finding import Finding
+from headwater.checking.finding import Finding, Level
 from headwater.checking.source import Sources
 from headwater.imports import Import, imports_of
 from headwater.vendoring import PACKAGE, vendored
@@ -27,12 +27,24 @@ SDK = "fivetran_connector_sdk"
 PREINSTALLED = {"fivetran-connector-sdk", "requests"}
 
 
-@dataclass(slots=True)
-class Needs:
-    """What a project says it needs: by canonical name, with the line."""
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One requirement or option, where it stands."""
 
     file: str
-    named: dict[str, tuple[int | None, Requirement]] = field(default_factory=dict)
+    number: int | None
+    text: str
+
+    def finding(self, level: Level, what: str, hint: str) -> Finding:
+        return Finding(self.file, self.number, level, what, hint)
+
+
+@dataclass(slots=True)
+class Needs:
+    """What a project says it needs, by canonical name; `file` is the first that says so, others may follow from it."""
+
+    file: str
+    named: dict[str, tuple[Line, Requirement]] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     exists: bool = True
 
@@ -53,13 +65,13 @@ def requirement_findings(project: Path, sources: Sources) -> Iterator[Finding]:
     for name, (line, requirement) in needs.named.items():
         if name in PREINSTALLED:
             hint = "Leave it out: Fivetran installs it itself, and so does headwater."
-            yield Finding(needs.file, line, "warning", f"{requirement.name} is installed there already", hint)
+            yield line.finding("warning", f"{requirement.name} is installed there already", hint)
         elif name not in used and _version(name) is not None:
             what = f"no file imports {requirement.name}"
-            yield Finding(needs.file, line, "warning", what, "Leave it out, unless another package loads it by name.")
+            yield line.finding("warning", what, "Leave it out, unless another package loads it by name.")
         elif (version := _version(name)) is not None and not requirement.specifier.contains(version, prereleases=True):
             what = f"{requirement} is asked for, and {version} is installed here"
-            yield Finding(needs.file, line, "warning", what, "Install what is asked for, so that here is as there.")
+            yield line.finding("warning", what, "Install what is asked for, so that here is as there.")
 
 
 def helper_findings(sources: Sources) -> Iterator[Finding]:
@@ -88,7 +100,7 @@ def hidden_package_findings(sources: Sources) -> Iterator[Finding]:
 
 
 def read_needs(project: Path) -> Needs:
-    """Read pyproject.toml where it names dependencies, else requirements.txt."""
+    """Read pyproject.toml where it names dependencies, else requirements.txt and the files that follow from it."""
     path = project / PYPROJECT
     if path.is_file():
         try:
@@ -97,15 +109,38 @@ def read_needs(project: Path) -> Needs:
             return Needs(PYPROJECT, findings=[Finding(PYPROJECT, None, "error", f"it is no TOML: {error}", "Mend it.")])
         if isinstance(table, Mapping):
             return _read_project_table(table)
-    path = project / REQUIREMENTS
-    if not path.is_file():
+    if not (project / REQUIREMENTS).is_file():
         return Needs(REQUIREMENTS, exists=False)
+    needs = Needs(REQUIREMENTS)
+    _read_file(needs, project.resolve(), REQUIREMENTS, seen=set())
+    return needs
+
+
+def _read_file(needs: Needs, project: Path, name: str, seen: set[str]) -> None:
+    """Read a file of requirements, and those it names with -r, each once.
+
+    project  resolved: nothing outside it is read, and nothing outside it gets to Fivetran
+    """
+    seen.add(name)
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = (project / name).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        finding = Finding(REQUIREMENTS, None, "error", f"it cannot be read: {error}", "Save it as UTF-8.")
-        return Needs(REQUIREMENTS, findings=[finding])
-    return _read(Needs(REQUIREMENTS), _lines(text))
+        needs.findings.append(Finding(name, None, "error", f"it cannot be read: {error}", "Save it as UTF-8."))
+        return
+    for line in _lines(name, text):
+        following = _FOLLOWING.match(line.text)
+        if following is None:
+            _read_requirement(needs, line)
+            continue
+        path = (project / name).parent / following[1].strip()
+        if not path.resolve().is_relative_to(project) or "://" in following[1]:
+            what = f"{following[1]} is no file of the project, and is not read"
+            needs.findings.append(line.finding("error", what, f"Put what it names into {name}."))
+        elif not path.is_file():
+            what = f"there is no {following[1]}"
+            needs.findings.append(line.finding("error", what, "A name is looked for beside the file it stands in."))
+        elif (other := path.resolve().relative_to(project).as_posix()) not in seen:
+            _read_file(needs, project, other, seen)
 
 
 def _read_project_table(table: Mapping[str, object]) -> Needs:
@@ -113,12 +148,22 @@ def _read_project_table(table: Mapping[str, object]) -> Needs:
     if not isinstance(lines, list):
         hint = 'Write a list of them, as in: dependencies = ["pandas==3.0.1"]'
         return Needs(PYPROJECT, findings=[Finding(PYPROJECT, None, "error", "dependencies is no list", hint)])
-    return _read(Needs(PYPROJECT), [(None, str(line)) for line in lines])
+    needs = Needs(PYPROJECT)
+    for line in lines:
+        _read_requirement(needs, Line(PYPROJECT, None, str(line)))
+    return needs
 
 
-def _lines(text: str) -> list[tuple[int | None, str]]:
-    """Give the requirements in a text: comments, options and hashes left out, lines ending in a backslash joined."""
-    lines: list[tuple[int | None, str]] = []
+# `-r other.txt`, as pip takes it.
+_FOLLOWING = re.compile(r"(?:-r|--requirement(?=[\s=]))[\s=]*(\S.*)")
+
+
+def _lines(file: str, text: str) -> list[Line]:
+    """Give the requirements in a text, and what names other files of them.
+
+    Comments, other options and hashes are left out, lines ending in a backslash joined.
+    """
+    lines: list[Line] = []
     pending, start = "", 1
     for number, line in enumerate(text.splitlines(), 1):
         start = start if pending else number
@@ -127,22 +172,20 @@ def _lines(text: str) -> list[tuple[int | None, str]]:
             continue
         named = re.sub(r"(^|\s)#.*", "", pending)
         named = re.sub(r"\s--hash[= ]\S+", "", named).strip()
-        if named and not named.startswith("-"):
-            lines.append((start, named))
+        if named and (not named.startswith("-") or _FOLLOWING.match(named)):
+            lines.append(Line(file, start, named))
         pending = ""
     return lines
 
 
-def _read(needs: Needs, lines: list[tuple[int | None, str]]) -> Needs:
-    for line, text in lines:
-        try:
-            requirement = Requirement(text)
-        except InvalidRequirement:
-            hint = "Write a name and a version, as in: pandas==3.0.1"
-            needs.findings.append(Finding(needs.file, line, "error", f"this is no requirement: {text}", hint))
-            continue
-        needs.named[canonicalize_name(requirement.name)] = (line, requirement)
-    return needs
+def _read_requirement(needs: Needs, line: Line) -> None:
+    try:
+        requirement = Requirement(line.text)
+    except InvalidRequirement:
+        hint = "Write a name and a version, as in: pandas==3.0.1"
+        needs.findings.append(line.finding("error", f"this is no requirement: {line.text}", hint))
+        return
+    needs.named[canonicalize_name(requirement.name)] = (line, requirement)
 
 
 def _missing(file: str, imports: tuple[Import, ...], sources: Sources, needs: Needs) -> Iterator[Finding]:

@@ -65,10 +65,10 @@ def state_of(rows: list[tuple[Any, ...]]) -> tuple[int, Commit | None]:
     """Give what `STATE` finds: the newest epoch, 0 before the first, and the newest commit."""
     if not rows:
         return 0, None
-    [(newest, *commit, microseconds)] = rows
+    [(newest, epoch, sequence, state, previous, microseconds)] = rows
     if microseconds is None:
         return newest, None
-    return newest, Commit(*commit, _EPOCH + timedelta(microseconds=microseconds))
+    return newest, Commit(epoch, sequence, state, previous, _EPOCH + timedelta(microseconds=microseconds))
 
 
 def name_for_duckdb(path: Path) -> str:

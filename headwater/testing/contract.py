@@ -466,8 +466,8 @@ class DestinationContract:
 
         found = {name: kind.held for name, kind in described.columns.items()} if described else {}
         assert (found.get("id"), found.get("a")) == ("nothing", "big"), (
-            f"describe_table gives `held` as {found}: store every field of each ColumnType beside the table. Without it "
-            "the key of an empty table stays text, and a LONG that was given integers beyond 2**53 may become DOUBLE"
+            f"describe_table gives `held` as {found}: store every field of each ColumnType beside the table. Without "
+            "it the key of an empty table stays text, and a LONG that was given integers beyond 2**53 may become DOUBLE"
         )
 
     def test_a_type_that_is_stored_as_before_is_described_as_what_it_is_now(self, driver: Driver) -> None:

@@ -148,6 +148,41 @@ def test_what_is_required(project: CliProject, text: str, found: list[str]) -> N
     assert (project.path / "requirements.txt").read_text() == text  # never changed
 
 
+OTHER_FILES: list[tuple[dict[str, str], list[str]]] = [
+    # files                                                                    what is found
+    ({"requirements.txt": "-r other.txt\n", "other.txt": "rich\n"},            []),
+    ({"requirements.txt": "--requirement=of/a.txt # all\n", "of/a.txt": "-r../b.txt\n", "b.txt": "rich\n"}, []),
+    ({"requirements.txt": "-r other.txt\nrich\n", "other.txt": "-r requirements.txt\n"}, []),
+    ({"requirements.txt": "rich\n-r other.txt\n", "other.txt": "\nclick\n"},
+     ["other.txt, line 2: warning: no file imports click"]),
+    ({"requirements.txt": "rich\n-r other.txt\n"},
+     ["requirements.txt, line 2: error: there is no other.txt"]),
+    ({"requirements.txt": "rich\n-r ../outside.txt\n", "../outside.txt": "click\n"},
+     ["requirements.txt, line 2: error: ../outside.txt is no file of the project, and is not read"]),
+    ({"requirements.txt": "rich\n--requirement https://x/y.txt\n"},
+     ["requirements.txt, line 2: error: https://x/y.txt is no file of the project, and is not read"]),
+    ({"requirements.txt": "rich\n-c limits.txt\n--require-hashes\n", "limits.txt": "click\n"}, []),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("files", "found"), OTHER_FILES, ids=[files["requirements.txt"] for files, _ in OTHER_FILES])
+def test_what_is_required_in_other_files(project: CliProject, files: dict[str, str], found: list[str]) -> None:
+    good(project).write("connector.py", f"import rich\n{GOOD}")
+    for name, text in files.items():
+        project.write(name, text)
+
+    assert findings(project) == found
+
+
+def test_a_link_to_requirements_outside_the_project_is_not_followed(project: CliProject, tmp_path: Path) -> None:
+    good(project).write("connector.py", f"import rich\n{GOOD}")
+    (tmp_path / "outside.txt").write_text("rich\n")
+    project.write("requirements.txt", "rich\n-r linked.txt\n")
+    (project.path / "linked.txt").symlink_to(tmp_path / "outside.txt")
+
+    assert "requirements.txt, line 2: error: linked.txt is no file of the project, and is not read" in findings(project)
+
+
 def test_a_pyproject_with_dependencies_takes_the_place_of_requirements(project: CliProject) -> None:
     good(project).write("connector.py", f"import rich\n{GOOD}")
     project.write("requirements.txt", "rich\n")

@@ -6,7 +6,9 @@ import gzip
 import io
 import json
 import stat
+import tarfile
 import tracemalloc
+import warnings
 import zipfile
 from collections.abc import Iterator
 from datetime import datetime
@@ -24,6 +26,8 @@ from sdk_helpers.files import (
     excel_rows,
     json_lines,
     parquet_rows,
+    tar_members,
+    untar,
     unzip,
     xml_rows,
     zip_members,
@@ -427,6 +431,165 @@ def test_a_damaged_member_is_refused_with_its_name() -> None:
     messages = [refusal(json_lines(member)) for _, member in zip_members(io.BytesIO(bytes(content)))]
 
     assert [message.partition(" at byte")[0] for message in messages] == ["the stream: a.jsonl: damaged"]
+
+
+@pytest.mark.parametrize(
+    "names", [("a.txt", "a.txt"), ("a.txt", "A.TXT"), ("d/a.txt", "D\\\\a.txt"), ("a.txt", "./a.txt")]
+)
+@pytest.mark.parametrize("unpack", [unzip, untar])
+def test_two_files_of_one_name_are_refused_also_where_case_does_not_count(
+    tmp_path: Path, unpack: Any, names: tuple[str, str]
+) -> None:
+    archive = tarred(*names) if unpack is untar else zipped_twice(*names)
+
+    with pytest.raises(FileRefused, match="are one name, and one would be lost"):
+        unpack(archive, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+# Tar
+
+
+def zipped_twice(*names: str) -> io.BytesIO:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that a name comes twice
+        for name in names:
+            archive.writestr(name, name)
+    file.seek(0)
+    return file
+
+
+def tarred(*members: str | tarfile.TarInfo, content: bytes = b"x\n1\n", mode: Any = "w") -> io.BytesIO:
+    """Pack files of one content by their names, and whatever else is given."""
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode=mode) as archive:
+        for each in members:
+            member = tarfile.TarInfo(each) if isinstance(each, str) else each
+            if member.isreg():
+                member.size = len(content)
+            archive.addfile(member, io.BytesIO(content) if member.isreg() else None)
+    file.seek(0)
+    return file
+
+
+def special(name: str, kind: bytes, target: str = "") -> tarfile.TarInfo:
+    member = tarfile.TarInfo(name)
+    member.type, member.linkname = kind, target
+    return member
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz"])
+def test_members_of_a_tar_are_streams(mode: str) -> None:
+    archive = tarred(special("./", tarfile.DIRTYPE), "./a.csv", "n" * 300 + ".csv", mode=mode)
+
+    got = [(name, list(csv_rows(member))) for name, member in tar_members(OnlyReads(archive.getvalue()))]
+
+    assert got == [("./a.csv", [{"x": "1"}]), ("n" * 300 + ".csv", [{"x": "1"}])]
+
+
+def test_a_file_of_a_tar_that_is_not_read_is_passed_over() -> None:
+    assert [name for name, _ in tar_members(tarred("a", "b", content=b"0" * 100_000))] == ["a", "b"]
+
+
+def test_a_tar_is_unpacked_into_its_directory(tmp_path: Path) -> None:
+    paths = untar(OnlyReads(tarred("a.txt", "deep/er/b.txt", mode="w:gz").getvalue()), tmp_path / "new")
+
+    assert [str(path.relative_to(tmp_path)) for path in paths] == ["new/a.txt", "new/deep/er/b.txt"]
+    assert {path.read_bytes() for path in paths} == {b"x\n1\n"}
+    with pytest.raises(FileExistsError):
+        untar(tarred("a.txt"), tmp_path / "new")
+
+
+HOSTILE: list[tuple[str | tarfile.TarInfo, str]] = [
+    *((name, "leads out of the archive") for name in ("../x", "/x", "a/../../x", "..\\x", "C:\\x")),
+    (special("link", tarfile.SYMTYPE, "/etc/passwd"), "is a link or a device"),
+    (special("link", tarfile.LNKTYPE, "first.txt"), "is a link or a device"),
+    (special("pipe", tarfile.FIFOTYPE), "is a link or a device"),
+    (special("disk", tarfile.BLKTYPE), "is a link or a device"),
+    (special("tty", tarfile.CHRTYPE), "is a link or a device"),
+]
+
+
+@pytest.mark.parametrize(
+    ("member", "message"), HOSTILE, ids=[each if isinstance(each, str) else each.name for each, _ in HOSTILE]
+)
+def test_what_leads_out_of_a_tar_is_refused_before_anything_is_written(
+    tmp_path: Path, member: str | tarfile.TarInfo, message: str
+) -> None:
+    inside = tmp_path / "in"
+    with pytest.raises(FileRefused, match=message):
+        untar(tarred("first.txt", member), inside)
+
+    assert list(tmp_path.rglob("*")) == []
+
+
+def test_a_tar_of_200_megabytes_in_195_kilobytes_is_refused_without_taking_their_memory(tmp_path: Path) -> None:
+    bomb = tmp_path / "bomb.tar.gz"
+    with tarfile.open(bomb, "w:gz") as archive:
+        member = tarfile.TarInfo("zeros")
+        member.size = 200 * 1024**2
+        archive.addfile(member, Endless(b"", b"\0" * 100))  # type: ignore[arg-type]  # it is only read
+    assert bomb.stat().st_size < 210_000
+
+    tracemalloc.start()
+    try:
+        with pytest.raises(FileRefused, match="zeros: unpacks to more than max_bytes, of which 10485760 were left"):
+            untar(bomb, tmp_path / "in", max_bytes=10 * 1024**2)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 4 * 1024**2
+    assert not (tmp_path / "in").exists()
+
+
+def test_the_limit_counts_all_files_of_a_tar_together_read_or_not(tmp_path: Path) -> None:
+    archive = tarred("a", "b", content=b"0" * 600)
+
+    assert "b: unpacks to more than max_bytes, of which 400 were left" in refusal(tar_members(archive, max_bytes=1000))
+
+
+def test_a_header_that_never_ends_is_refused_without_taking_its_memory() -> None:
+    member = tarfile.TarInfo("a")
+    member.pax_headers = {"comment": "0" * 50_000_000}
+    archive = tarred(member, mode="w:gz")
+
+    tracemalloc.start()
+    try:
+        message = refusal(tar_members(archive))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert "a file has more than 1048576 bytes of header" in message
+    assert peak < 16 * 1024**2
+
+
+TWO = tarred("a.csv", "b.csv").getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "message"),
+    [
+        (b"", {}, "the stream: it ends too early"),
+        (b"no tar" * 200, {}, "the stream: damaged: "),
+        (TWO[:1024], {}, "the stream: it ends too early"),
+        (TWO[:600] , {}, "the stream: unexpected end of data"),
+        (TWO[:1024] + b"\xff" * 512 + TWO[1536:], {}, "the stream: damaged: "),
+        (TWO, {"max_members": 1}, "more entries than max_members, which is 1"),
+        (tarred(*(special(f"d{n}", tarfile.DIRTYPE) for n in range(3))).getvalue(), {"max_members": 2},
+         "more entries than max_members, which is 2"),
+    ],
+)  # fmt: skip
+def test_a_tar_that_is_broken_or_too_full_is_refused(content: bytes, options: Any, message: str) -> None:
+    assert message in refusal(tar_members(io.BytesIO(content), **options))
+
+
+def test_a_tar_that_is_cut_off_inside_a_file_is_refused_where_that_is_read() -> None:
+    content = tarred("a.csv", content=b"x\n" + b"1\n" * 50_000).getvalue()[:50_000]
+
+    _, member = next(tar_members(io.BytesIO(content)))
+
+    assert refusal(csv_rows(member)).startswith("the stream: a.csv: damaged at byte ")
 
 
 def test_the_stream_of_the_caller_stays_open() -> None:
