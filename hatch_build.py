@@ -16,7 +16,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 from setuptools import Distribution, Extension
 from setuptools.command.build_ext import build_ext
-from setuptools.errors import BaseError
+from setuptools.errors import BaseError, CCompilerError
 
 MODULE = "headwater._cells"
 
@@ -33,7 +33,7 @@ class CompiledCells(BuildHookInterface[Any]):
         self._folder = Path(tempfile.mkdtemp(prefix="headwater-build-"))
         try:
             built = self._compile(self._folder)
-        except BaseError as error:
+        except (BaseError, CCompilerError) as error:
             self.app.display_warning(
                 f"headwater is installed without its compiled part, which makes it slower: {error}"
             )

@@ -16,8 +16,11 @@ UV = Path(sys.executable).with_name("uv")
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("dist")
-    _run([UV, "build", "-q", "--wheel", "--out-dir", folder, REPOSITORY])
+    return _built(tmp_path_factory.mktemp("dist"))
+
+
+def _built(folder: Path, **environment: str) -> Path:
+    _run([UV, "build", "-q", "--wheel", "--out-dir", folder, REPOSITORY], **environment)
     (built,) = folder.glob("*.whl")
     return built
 
@@ -25,14 +28,18 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def command(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The installed `headwater`, with the packages it asks for and no others."""
-    environment = tmp_path_factory.mktemp("environment") / "venv"
+    return _installed(wheel, tmp_path_factory.mktemp("environment") / "venv")
+
+
+def _installed(wheel: Path, environment: Path) -> Path:
     _run([UV, "venv", "-q", "--python", sys.executable, environment])
     _run([UV, "pip", "install", "-q", "--python", environment / "bin" / "python", wheel])
     return environment / "bin" / "headwater"
 
 
-def _run(arguments: list[str | Path], folder: Path | None = None) -> str:
-    kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
+def _run(arguments: list[str | Path], folder: Path | None = None, **environment: str) -> str:
+    left_out = ("PYTHONPATH", "VIRTUAL_ENV", "HEADWATER_PURE_PYTHON")
+    kept = {name: value for name, value in os.environ.items() if name not in left_out} | environment
     done = subprocess.run(arguments, cwd=folder, env=kept, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, f"{arguments}\n{done.stdout}\n{done.stderr}"
     return done.stdout
@@ -46,6 +53,30 @@ def test_the_wheel_holds_the_package_its_types_and_the_templates_and_nothing_els
     assert {"headwater/py.typed", "headwater/headwater.schema.json"} <= set(names)
     assert "headwater/templates/quickstart/hello/connector.py" in names
     assert [name for name in names if "/files/" in name or "__pycache__" in name or name.endswith(".db")] == []
+
+
+@pytest.mark.slow
+def test_the_wheel_holds_the_compiled_part_for_every_python_from_3_11_on(wheel: Path, command: Path) -> None:
+    compiled = [name for name in zipfile.ZipFile(wheel).namelist() if name.endswith((".so", ".pyd"))]
+
+    assert wheel.name.startswith("headwater-0.1.0-cp311-abi3-")
+    assert [name.split(".")[0] for name in compiled] == ["headwater/_cells"]
+    assert _run([command, "version"]) == "headwater 0.1.0\n"
+
+
+@pytest.mark.slow
+def test_without_a_c_compiler_the_wheel_is_python_alone_says_so_and_runs(tmp_path: Path) -> None:
+    wheel = _built(tmp_path / "dist", CC="/bin/false")
+    command = _installed(wheel, tmp_path / "venv")
+    _run([command, "init", "hello", "--template", "quickstart/hello"], tmp_path)
+
+    assert wheel.name == "headwater-0.1.0-py3-none-any.whl"
+    assert _run([command, "version"]) == (
+        "headwater 0.1.0\nwithout its compiled part: rows are taken more slowly, with the same results "
+        "(it was installed without a C compiler)\n"
+    )
+    assert "Sync SUCCEEDED" in _run([command, "debug", "hello"], tmp_path)
+    assert "hello, world!" in _run([command, "show", "hello", "hello"], tmp_path)
 
 
 @pytest.mark.slow

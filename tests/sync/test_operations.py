@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
@@ -322,6 +323,16 @@ def test_op_error_ends_the_sync_at_the_last_checkpoint_even_past_except() -> Non
     assert done.result.status == "failed"
     assert str(done.result.error) == "the account is locked"
     assert [row["id"] for row in done.rows("orders")] == [1]
+
+
+def test_how_often_threads_take_turns_is_as_before_when_the_sync_has_ended() -> None:
+    before = sys.getswitchinterval()
+    seen = []
+
+    succeeded(lambda: seen.append(sys.getswitchinterval()))
+
+    assert seen == [pytest.approx(0.001)]
+    assert sys.getswitchinterval() == before
 
 
 def test_op_warning_is_told_and_the_sync_goes_on() -> None:
