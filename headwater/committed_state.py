@@ -16,7 +16,8 @@ from headwater.options import Options, read_options
 from headwater.project import Project
 from headwater.reading import duckdb_path, has_reader, open_warehouse
 from headwater.runs import Runs
-from headwater.state import Commit, choose_state, dump_state, load_state, read_copy, write_whole
+from headwater.state import Commit, choose_state, dump_state, load_state, read_copy
+from headwater.whole_file import write_whole
 from headwater.written_json import json_hint, repeated_names
 
 

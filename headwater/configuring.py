@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from headwater.errors import ConnectorError
 from headwater.form_field import FormField, TextField, password
 from headwater.project import Project
 from headwater.project_files import CONFIGURATION
+from headwater.whole_file import remove_halves, write_whole
 
 
 def load_form(project: Project) -> ConfigurationForm:
@@ -66,14 +66,8 @@ def write_configuration(
         for name, value in values.items()
     }
     path = project.path / CONFIGURATION
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(json.dumps(sealed, indent=2, ensure_ascii=False) + "\n")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    remove_halves(path)
+    write_whole(path, json.dumps(sealed, indent=2, ensure_ascii=False) + "\n", private=True)
     return path
 
 

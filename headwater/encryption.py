@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headwater.errors import ConfigurationError
+from headwater.whole_file import remove_halves, write_new
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -71,11 +72,14 @@ def _cipher(key: bytes) -> AESGCM:
 def _key() -> bytes | None:
     path = key_file()
     try:
-        key = base64.b64decode(path.read_text(encoding="ascii").strip(), validate=True)
+        text = path.read_text(encoding="ascii").strip()
+        key = base64.b64decode(text, validate=True)
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"the key in {path} cannot be read", hint=_ASK_AGAIN) from error
+    if not text:
+        return None
     if len(key) != KEY_BYTES:
         raise ConfigurationError(f"the key in {path} has {len(key)} bytes, not {KEY_BYTES}", hint=_ASK_AGAIN)
     return key
@@ -84,9 +88,10 @@ def _key() -> bytes | None:
 def _new_key() -> bytes:
     path = key_file()
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    remove_halves(path)
     key = os.urandom(KEY_BYTES)
-    # Exclusive: a key that another command makes at the same time must not be lost.
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(base64.b64encode(key).decode())
+    if path.exists() and not path.read_bytes().strip():  # what a command that was killed here has left
+        path.unlink(missing_ok=True)
+    # Unless there is one: a key that another command makes at the same time must not be lost.
+    write_new(path, base64.b64encode(key).decode(), private=True)
     return key

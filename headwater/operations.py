@@ -95,7 +95,7 @@ class Operations:
     def checkpoint(state: dict[str, Any]) -> None:
         """Make everything emitted so far durable, together with `state`, and return when that is done.
 
-        state  a JSON object of at most 10 MB; the next sync gets it. It replaces the earlier state.
+        state  a JSON object of at most 10 MB and 500 levels; the next sync gets it. It replaces the earlier state.
 
         Errors: TypeError when it is no JSON object; DestinationError when the commit failed.
         """

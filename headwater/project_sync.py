@@ -23,8 +23,9 @@ from headwater.options import Options, read_options
 from headwater.project import Project
 from headwater.runs import Runs
 from headwater.schema import Table
-from headwater.state import Commit, choose_state, load_state, read_copy, remove_halves, write_whole
+from headwater.state import Commit, choose_state, load_state, read_copy
 from headwater.sync import Interrupted, Limits, Progress, Reporter, Result, Sync
+from headwater.whole_file import remove_halves, write_whole
 
 
 @dataclass(frozen=True, slots=True)

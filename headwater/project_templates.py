@@ -14,6 +14,7 @@ from pathlib import Path
 from headwater.errors import ConfigurationError
 from headwater.imports import imports_of
 from headwater.vendoring import helpers_named, vendored
+from headwater.whole_file import remove_halves, write_whole
 
 DEFAULT = "quickstart/hello"
 OPERATIONS = ("upsert", "update", "delete", "truncate", "checkpoint")
@@ -107,7 +108,7 @@ def placeholders(files: dict[str, bytes]) -> list[str]:
 
 
 def write_project(folder: Path, files: dict[str, bytes]) -> None:
-    """Write the files of a new project; a .gitignore that is there stays.
+    """Write the files of a new project, each whole; a .gitignore that is there stays.
 
     Errors: ConfigurationError when a link leads out of the folder.
     """
@@ -120,7 +121,8 @@ def write_project(folder: Path, files: dict[str, bytes]) -> None:
                 f"{path} leads out of the project", hint="Remove the link, or choose a new folder."
             )
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+        remove_halves(path)
+        write_whole(path, content)
 
 
 def in_the_way(folder: Path, files: dict[str, bytes]) -> list[str]:

@@ -2,14 +2,13 @@
 
 Takes     the author's dict
 Gives     JSON text, checked; and the committed state a destination holds
-Promises  what is committed can be read back; the file copy is written whole or not at all
+Promises  what is committed can be read back
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -20,6 +19,8 @@ from headwater.piped_file import read_text
 
 MAX_STATE_BYTES = 10_000_000
 WARN_STATE_BYTES = 1_000_000
+# Half of what Python's JSON reads and writes in its usual limits: each command that meets a state must get through it.
+MAX_STATE_LEVELS = 500
 
 _MEND = "Mend it, or delete it: the destination keeps the committed state."
 
@@ -48,17 +49,41 @@ class Commit:
 def dump_state(state: Any) -> str:
     """Write a state as JSON text.
 
-    Errors: TypeError when it is no dict or holds what JSON has not (rule A-36); ConnectorError above 10 MB (rule C-11).
+    Errors: TypeError when it is no dict or holds what JSON has not (rule A-36); ConnectorError above 10 MB (rule C-11),
+    or where it is nested so deep that the next sync could not read it.
     """
     if not isinstance(state, dict):
         raise TypeError(f"the state must be a dict, not {type(state).__name__}")
-    text = json.dumps(state)
+    try:
+        text = json.dumps(state)
+    except RecursionError as error:
+        raise _too_deep() from error
+    if text.count("{") + text.count("[") > MAX_STATE_LEVELS and _is_too_deep(state):
+        raise _too_deep()
     if len(text) > MAX_STATE_BYTES:
         raise ConnectorError(
             f"the state has {len(text):,} bytes; at most {MAX_STATE_BYTES:,} are allowed",
             hint="Keep cursors in the state, not rows or lists of ids.",
         )
     return text
+
+
+def _is_too_deep(state: Any) -> bool:
+    """Say whether containers lie in each other more than `MAX_STATE_LEVELS` deep."""
+    level = [state]
+    for _ in range(MAX_STATE_LEVELS):
+        inside = (each.values() if isinstance(each, dict) else each for each in level)
+        level = [value for values in inside for value in values if isinstance(value, dict | list | tuple)]
+        if not level:
+            return False
+    return True
+
+
+def _too_deep() -> ConnectorError:
+    return ConnectorError(
+        f"the state is nested too deep: at most {MAX_STATE_LEVELS} levels are allowed",
+        hint="Keep cursors in the state, in one dict or a few.",
+    )
 
 
 def load_state(text: str, where: str) -> dict[str, Any]:
@@ -87,30 +112,6 @@ def read_copy(path: Path) -> str | None:
         return None
     load_state(text, str(path))
     return text
-
-
-def write_whole(path: Path, text: str, *, durable: bool = True) -> None:
-    """Write a file so that a crash leaves the old or the new one, never half.
-
-    durable  wait for the disk; a copy that can be made again need not
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with temporary.open("wb") as file:
-            file.write(text.encode())
-            if durable:
-                file.flush()
-                os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-def remove_halves(path: Path) -> None:
-    """Remove what `write_whole` left of `path` where it was killed; nobody may be writing it now."""
-    for half in path.parent.glob(f".{path.name}.*"):
-        half.unlink(missing_ok=True)
 
 
 def choose_state(committed: Commit | None, file_text: str | None) -> tuple[str, bool]:

@@ -192,6 +192,18 @@ def test_a_value_that_cannot_be_decrypted_stops_the_sync(
     assert "Enter the values again with `headwater configuration`.\n" in ran.out
 
 
+def test_a_key_file_that_a_killed_command_left_empty_is_no_key(shop: CliProject) -> None:
+    shop.configuration(GOOD)
+    key_file(shop).parent.mkdir(parents=True)
+    key_file(shop).touch()
+    outcome = shop.run("configuration", "--yes")
+    ran = shop.debug()
+
+    assert (outcome.code, ran.code) == (0, 0), outcome.err + ran.out
+    assert stat.S_IMODE(key_file(shop).stat().st_mode) == 0o600
+    assert stored(shop)["api_key"].startswith("fivetran_encrypted:")
+
+
 def test_without_a_terminal_or_a_form_it_says_what_to_do(shop: CliProject) -> None:
     no_terminal = shop.run("configuration")
     shop.connector("pass")

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from headwater.errors import ConfigurationError, ConnectorError
-from headwater.state import MAX_STATE_BYTES, Commit, choose_state, dump_state, load_state, write_whole
+from headwater.state import MAX_STATE_BYTES, MAX_STATE_LEVELS, Commit, choose_state, dump_state, load_state
 
 
 @pytest.mark.parametrize(
@@ -61,6 +62,38 @@ def test_a_state_of_10_megabytes_is_the_largest() -> None:
         "the state has 10,000,001 bytes; at most 10,000,000 are allowed\n"
         "Keep cursors in the state, not rows or lists of ids."
     )
+
+
+@pytest.mark.parametrize("wrap", [lambda inner: {"a": inner}, lambda inner: {"a": 1, "b": [inner]}])
+def test_a_state_is_nested_500_levels_deep_at_most(wrap: Callable[[Any], dict[str, Any]]) -> None:
+    deepest = nested(wrap, MAX_STATE_LEVELS)
+
+    assert load_state(dump_state(deepest), "the state") == deepest
+    with pytest.raises(ConnectorError) as refused:
+        dump_state(nested(wrap, MAX_STATE_LEVELS + 1))
+    assert str(refused.value) == (
+        "the state is nested too deep: at most 500 levels are allowed\nKeep cursors in the state, in one dict or a few."
+    )
+
+
+def test_a_raised_recursion_limit_lets_no_state_through_that_the_next_sync_cannot_read() -> None:
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(50_000)
+    try:
+        with pytest.raises(ConnectorError, match="nested too deep"):
+            dump_state(nested(lambda inner: {"a": inner}, 10_000))
+    finally:
+        sys.setrecursionlimit(before)
+
+
+def nested(wrap: Callable[[Any], dict[str, Any]], levels: int) -> dict[str, Any]:
+    """Wrap an empty dict until there are so many levels of dicts and lists."""
+    inner: Any = {}
+    added = 2 if any(isinstance(each, list) for each in wrap(0).values()) else 1
+    depth = 1
+    while depth + added <= levels:
+        inner, depth = wrap(inner), depth + added
+    return inner if depth == levels else {"a": inner}
 
 
 @pytest.mark.parametrize("text", ["", "{", "nonsense", '{"a": 1} x', "[" * 100_000])
@@ -116,23 +149,3 @@ def test_the_order_of_keys_is_no_edit() -> None:
 
 def test_the_state_hash_is_of_the_text() -> None:
     assert COMMITTED.state_hash == hashlib.sha256(b'{"n": 2}').hexdigest()
-
-
-@pytest.mark.parametrize("durable", [True, False])
-def test_a_file_is_written_whole_and_leaves_nothing_beside_it(tmp_path: Path, durable: bool) -> None:
-    path = tmp_path / "state.json"
-    write_whole(path, '{"a": "é"}', durable=durable)
-    write_whole(path, "{}", durable=durable)
-
-    assert path.read_text(encoding="utf-8") == "{}"
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
-    path = tmp_path / "state.json"
-    write_whole(path, "{}")
-    with pytest.raises(UnicodeEncodeError):
-        write_whole(path, "\ud800")
-
-    assert path.read_text(encoding="utf-8") == "{}"
-    assert list(tmp_path.iterdir()) == [path]
