@@ -6,10 +6,26 @@ import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from headwater.errors import DestinationError
 from headwater.log import Logging
 from headwater.remedies import remedies
 from headwater.schema import Table
 from headwater.types.names import BINARY, DOUBLE, FLOAT, NAIVE_DATETIME, STRING, UTC_DATETIME, ColumnType
+
+
+def require_no_nul(table: str, names: Iterable[str]) -> None:
+    """Refuse names that hold U+0000, where a database would cut them there or cannot keep them.
+
+    table  to begin the message with
+
+    Errors: DestinationError.
+    """
+    for name in names:
+        if "\0" in name:
+            raise DestinationError(
+                f"{table}: the name {name!r} holds U+0000, which this destination does not take in it",
+                hint="Rename it in the connector, or use the naming FIVETRAN.",
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,9 @@ import pyarrow as pa
 
 from headwater.batch import Batch
 from headwater.destinations.abc import Settings
-from headwater.destinations.dialect import columns_from, columns_text, warn_of_dropped
+from headwater.destinations.dialect import columns_from, columns_text, require_no_nul, warn_of_dropped
 from headwater.destinations.duckdb_catalog import StoredTables
-from headwater.destinations.duckdb_file import STATE, DatabaseFile, hint, state_of
+from headwater.destinations.duckdb_file import STATE, DatabaseFile, hint, is_spill_full, spill_folder, state_of
 from headwater.destinations.duckdb_sql import DUCKDB, column_type, quote, schema_name, sql_type, table_name
 from headwater.destinations.highest_keys import HighestKeys
 from headwater.destinations.migrations import (
@@ -233,6 +233,7 @@ class DuckDB:
         self._do(partial(self._create, _copy(table)))
 
     def _create(self, table: Table) -> None:
+        require_no_nul(str(table), table.columns)  # Arrow gives DuckDB a batch's names only up to there
         alike = self._stored.alike(table.schema, table.name)
         if alike is not None:
             raise DestinationError(
@@ -257,6 +258,7 @@ class DuckDB:
         self._do(partial(self._alter, _copy(table), dict(add), dict(retype)))
 
     def _alter(self, table: Table, add: Mapping[str, ColumnType], retype: Mapping[str, ColumnType]) -> None:
+        require_no_nul(str(table), add)
         self._stored.altered(table.schema, table.name)
         for name, kind in add.items():
             self._execute(f"ALTER TABLE {table_name(table)} ADD COLUMN {quote(name)} {sql_type(kind)}")
@@ -292,6 +294,7 @@ class DuckDB:
     def _require_possible(self, table: Table, migration: Migration) -> None:
         after = migration.after(table)
         require_distinct(after)
+        require_no_nul(str(table), after.columns.keys() - table.columns.keys())
         if after.name != table.name:
             alike = self._stored.alike(after.schema, after.name)
             # A table may change the case of its own name.
@@ -463,6 +466,11 @@ class DuckDB:
     def _translated(self, error: duckdb.Error) -> Exception:
         if isinstance(error, duckdb.TransactionException) and "onflict" in str(error):
             return TransientError(f"{self._path}: {error}")
+        if is_spill_full(error):
+            return DestinationError(
+                f"{spill_folder(self._path)}: the disk is full, and the rows of this segment need more than memory_mb",
+                hint="Make room there, or raise memory_mb in headwater.toml; nothing that was committed is lost.",
+            )
         return DestinationError(f"{self._path}: {error}", hint=hint(error))
 
 

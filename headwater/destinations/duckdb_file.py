@@ -11,6 +11,7 @@ import glob
 import os
 import subprocess
 import uuid
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from headwater.errors import Busy, DestinationError, TransientError
 from headwater.formats import FIRST, OWN_TABLES, require_known
 from headwater.remedies import remedies
 from headwater.state import Commit
+from headwater.whole_file import name_unless_taken
 
 # An insert of a row group or more, by more than one thread, is written to the file at once, outside the
 # write-ahead log. With DuckDB's own 122,880 rows a commit of 100,000 rows takes 60 ms, with this 3 ms;
@@ -85,6 +87,11 @@ def name_for_duckdb(path: Path) -> str:
         ) from error
 
 
+def spill_folder(path: Path) -> Path:
+    """Say where DuckDB keeps what its memory does not hold."""
+    return path.with_name(f"{path.name}.tmp")
+
+
 def _format(version: int) -> str:
     """Write down the format of the own tables."""
     return f"CREATE TABLE _headwater.format AS SELECT {version} AS version;"
@@ -109,7 +116,7 @@ class DatabaseFile:
         self.connection = duckdb.connect(":memory:", config={**_SETTINGS, "memory_limit": f"{memory}B"})
         try:
             self.connection.execute("SET TimeZone = 'UTC'")
-            self.connection.execute(f"SET temp_directory = {_text(name_for_duckdb(path) + '.tmp')}")
+            self.connection.execute(f"SET temp_directory = {_text(name_for_duckdb(spill_folder(path)))}")
             self._attach(path)
             _make_own_tables(self.connection, path)
             _remove_copies(path)
@@ -231,7 +238,8 @@ def _create(path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with duckdb.connect(name_for_duckdb(temporary)) as db:
             db.execute(f"BEGIN; {_OWN_TABLES} {_format(OWN_TABLES)} COMMIT; CHECKPOINT")
-        _name_unless_taken(temporary, path)
+        with suppress(FileExistsError):  # another sync was faster: that one may have rows by now
+            name_unless_taken(temporary, path)
         sync_folder(path.parent)
     except (duckdb.Error, OSError) as error:
         if path.exists():
@@ -240,16 +248,6 @@ def _create(path: Path) -> None:
     finally:
         for name in (temporary, Path(f"{temporary}.wal")):
             name.unlink(missing_ok=True)
-
-
-def _name_unless_taken(temporary: Path, path: Path) -> None:
-    """Give the new file its name, unless another sync has made one: that one may have rows by now."""
-    try:
-        os.link(temporary, path)
-    except FileExistsError:
-        return
-    except OSError:  # a file system without hard links, as exFAT, can only rename
-        temporary.rename(path)
 
 
 def sync_folder(folder: Path) -> None:
@@ -274,6 +272,11 @@ def _opening_error(path: Path, error: duckdb.Error) -> Exception:
         hint=hint(error)
         or "If the file is damaged, move it away with its .wal, or restore it, and run the sync again.",
     )
+
+
+def is_spill_full(error: duckdb.Error) -> bool:
+    """Say whether the disk of the spill folder is full: DuckDB speaks of memory then, and of a setting of its own."""
+    return isinstance(error, duckdb.OutOfMemoryException) and "max_temp_directory_size" in str(error)
 
 
 def hint(error: Exception) -> str | None:

@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from headwater.batch import Batch
 from headwater.destinations.abc import Settings
-from headwater.destinations.dialect import columns_from, columns_text, warn_of_dropped
+from headwater.destinations.dialect import columns_from, columns_text, require_no_nul, warn_of_dropped
 from headwater.destinations.migrations import (
     AddColumnInHistory,
     ChangeMode,
@@ -329,6 +329,8 @@ class Postgres:
     # --- tables
 
     def describe_table(self, schema: str, name: str) -> Table | None:
+        # A column may hold it: that is kept by its stored name alone.
+        require_no_nul(f"{schema}.{name}", (schema, name))
         self._begin(f"{schema}.{name}")
         session = self._open_session()
         found = session.fetch(_COLUMNS, stored_name(schema), stored_name(name))
