@@ -37,6 +37,9 @@ JOINED_BYTES = 32_000_000
 # wants it several times a batch, for some microseconds each: with Python's own 5 ms a sync took a seventh longer.
 SWITCH_SECONDS = 0.001
 
+# Of a connector that warns of each of its rows, so many characters of warnings are kept for the record of the sync.
+KEPT_WARNING_CHARACTERS = 1_000_000
+
 Status = Literal["succeeded", "failed", "interrupted"]
 
 
@@ -73,7 +76,8 @@ class Progress:
     calls     operations by kind, rows of Arrow tables counted one by one
     rows      rows handed to the destination, by table
     since     rows that are stamped from then on came in this sync
-    warnings  each text once, in order
+    warnings  each text once, in order, the first megabyte of them
+    unkept    how many warnings came after that: they are in the log alone
     """
 
     started: float
@@ -85,12 +89,19 @@ class Progress:
     state: str = "{}"
     since: datetime | None = None
     warnings: dict[str, None] = field(default_factory=dict)
+    unkept: int = 0
+    _characters: int = 0
 
     def warn(self, message: str) -> None:
-        """Log a warning, each text once."""
-        if message not in self.warnings:
+        """Log a warning, each text once, as long as the texts are kept."""
+        if message in self.warnings:
+            return
+        if self._characters + len(message) <= KEPT_WARNING_CHARACTERS:
+            self._characters += len(message)
             self.warnings[message] = None
-            Logging.warning(message)
+        else:
+            self.unkept += 1
+        Logging.warning(message)
 
 
 @dataclass(slots=True)
@@ -108,7 +119,8 @@ class Result:
 
     @property
     def warnings(self) -> list[str]:
-        return list(self.progress.warnings)
+        more = [f"and {self.progress.unkept:,} more, which only the log has"] if self.progress.unkept else []
+        return [*self.progress.warnings, *more]
 
     def ended_by(self, error: BaseException, status: Status) -> Result:
         """Give the result of a sync that ended after this, before it could be tried again."""
