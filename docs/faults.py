@@ -16,6 +16,7 @@ KINDS = {
     "I": "Interrupted",
     "G": "A long segment, in a copy of the DuckDB file",
     "C": "The connector fails",
+    "E": "The source changes its tables",
     "D": "The disk is full, or fails",
     "S": "The files beside the warehouse",
     "W": "The DuckDB file",

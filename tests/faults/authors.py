@@ -6,7 +6,7 @@ import signal
 from dataclasses import dataclass
 from functools import partial
 
-from tests.faults.matrix import BOTH, EVERY, GOES_ON, MEMORY, Fault, in_turn
+from tests.faults.matrix import BOTH, DUCKDB, EVERY, GOES_ON, MEMORY, Fault, in_turn
 from tests.faults.shop import Shop, ended, wait_for_line
 from tests.faults.workload import PAGES
 
@@ -45,7 +45,8 @@ STATES = (
     Misbehaviour("a state that is JSON text", "before checkpoint 2", 1, 1, "must be a dict, not str", ("F12",)),
     Misbehaviour("a state with a set", "before checkpoint 2", 1, 1, "set is not JSON serializable", ("F12",)),
     Misbehaviour("a state of 11 MB", "before checkpoint 2", 1, 1, "at most 10,000,000 are allowed", ("F12",)),
-    Misbehaviour("a state of 10,000 levels", "before checkpoint 2", 1, 1, "RecursionError", ("F12",)),
+    Misbehaviour("a state of 10,000 levels", "before checkpoint 2", 1, 1, "at most 500 levels are allowed", ("F12",)),
+    Misbehaviour("a state of 20 MB", "before checkpoint 2", 1, 1, "at most 10,000,000 are allowed", ("F12",)),
 )
 
 
@@ -111,9 +112,13 @@ def _fault(id: str, how: Misbehaviour, destinations: tuple[str, ...], short: tup
 
 FAULTS = [
     *(_fault(f"C{number}", how, EVERY, (*in_turn(number), MEMORY)) for number, how in enumerate(RAISES, start=1)),
-    *(_fault(f"C{number}", how, BOTH, in_turn(number)) for number, how in enumerate(ENDS, start=11)),
+    # What ends the process ends what is in its memory.
     *(
-        _fault(f"C{number}", how, BOTH[:1], BOTH[:1] if number % 3 == 0 else ())
+        _fault(f"C{number}", how, EVERY if how.way == "sys.exit" else BOTH, in_turn(number))
+        for number, how in enumerate(ENDS, start=11)
+    ),
+    *(
+        _fault(f"C{number}", how, (DUCKDB, MEMORY), (DUCKDB, MEMORY) if number % 3 == 0 else (MEMORY,))
         for number, how in enumerate(STATES, start=21)
     ),
     *(
@@ -123,9 +128,9 @@ FAULTS = [
             "connector.py, --full-resync",
             "exit 1; every row stays, and the state",
             partial(full_resync_fails, moment),
-            BOTH,
+            EVERY,
             ("F4",),
-            in_turn(number),
+            (*in_turn(number), MEMORY),
         )
         for number, moment in enumerate(("before page 1", "before checkpoint 1"), start=15)
     ),
@@ -144,7 +149,7 @@ FAULTS = [
         "connector.py; --max-seconds",
         "ends well at the next checkpoint",
         never_ends,
-        BOTH[:1],
+        (DUCKDB, MEMORY),
         ("F7",),
     ),
     Fault(
@@ -153,6 +158,6 @@ FAULTS = [
         "connector.py",
         "the operations are refused, in the thread that emits; the sync ends well",
         emits_late,
-        BOTH[:1],
+        (DUCKDB, MEMORY),
     ),
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from typing import Literal
 
 import pytest
 
+from tests.faults.extremes import connector
 from tests.faults.killing import strace
 from tests.faults.matrix import DUCKDB, GOES_ON, LONG, Fault
 from tests.faults.shop import Shop
@@ -139,6 +141,33 @@ def disk_fills_up(shop: Shop) -> None:
         shop.require_undisturbed()
 
 
+# Rows of which a segment takes more than these megabytes of DuckDB's memory, and finds no other place.
+SPILLING_MB, SPILLING_ROWS = 40, 400_000
+SPILLS = f"""
+import pyarrow as pa
+numbers = pa.array(range({SPILLING_ROWS}))
+for page in range(state.get("page", 0), 2):
+    names = [f"{{os.urandom(8).hex() * 4}}{{number}}" if page else str(number) for number in range({SPILLING_ROWS})]
+    op.upsert("keyed", pa.table({{"id": pa.array(names), "number": numbers, "page": pa.array([page] * len(numbers))}}))
+    op.checkpoint({{"page": page + 1}})
+"""
+
+
+def spill_folder_is_full(shop: Shop) -> None:
+    """Only where DuckDB keeps what its memory does not hold there is no room."""
+    connector(shop, SPILLS, keyed=("keyed",))
+    options = shop.path / "headwater.toml"
+    options.write_text(f"memory_mb = {SPILLING_MB}\n{options.read_text()}")
+    spill = shop.files / "warehouse.db.tmp"
+    with small_disk(spill, 1):
+        run = shop.run().require(1, f"SYNC FAILED: {spill}: the disk is full", "Make room there, or raise memory_mb")
+        assert "1 checkpoint is committed" in run.out
+        assert shop.warehouse.state() == {"page": 1}
+        assert Counter(shop.warehouse.values("keyed", "page")) == {0: SPILLING_ROWS}
+    shop.run().require(0, 'Previous state:\n{"page": 1}\n')
+    assert Counter(shop.warehouse.values("keyed", "page")) == dict.fromkeys((0, 1), SPILLING_ROWS)
+
+
 FAULTS = [
     *(
         Fault(
@@ -176,6 +205,15 @@ FAULTS = [
         "a tmpfs of 5 MB, 40,000 lines",
         f"exit 1; {GOES_ON}",
         disk_fills_up,
+        (DUCKDB,),
+        ("F9",),
+    ),
+    Fault(
+        "D13",
+        "the disk is full: the folder that DuckDB spills to",
+        "a tmpfs of 1 MB there alone, 40 MB of memory",
+        "exit 1, names the folder; what was committed stays; with room there, it goes on",
+        spill_folder_is_full,
         (DUCKDB,),
         ("F9",),
     ),

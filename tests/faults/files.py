@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
+import pty
 import shutil
 import signal
 import struct
@@ -90,6 +92,115 @@ def state_set_is_killed(shop: Shop) -> None:
             shop.run().require(0, f"Previous state:\n{json.dumps(state)}\n")
             assert shop.committed() == PAGES
     assert shop.trials
+
+
+# --- what `configuration` and `init` write
+
+FORM = """
+from headwater import ConfigurationForm, form_field
+def configuration_form():
+    form = ConfigurationForm()
+    form.add_field(form_field.TextField("base_url", "Address", required=True))
+    form.add_field(form_field.TextField("api_key", "Key", form_field.TextField.password, required=True))
+    return form
+def update(configuration, state):
+    op.upsert("seen", configuration)
+"""
+OLD, NEW = {"base_url": "https://old", "more": "1"}, {"base_url": "https://new", "more": "1", "api_key": "canary"}
+
+
+def configuration_is_killed(shop: Shop) -> None:
+    """Kill the form in each call that writes: old or new, never half; asked again, it takes the answers."""
+    shop.write(
+        "connector.py",
+        f"from headwater import Connector, Operations as op\n{FORM}\n"
+        "connector = Connector(update=update, configuration_form=configuration_form)\n",
+    )
+    home = shop.path / "home"
+    # Its own bytecode is not what is to be killed.
+    shop.environment = {**shop.environment, "HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1"}
+    key = home / ".fivetran" / "connector_sdk" / "config_encryption_key"
+    # The key comes first: with fsync, under a name that was not taken; then the configuration.
+    for call, numbers in (("fsync", (1, 2)), ("link", (1,)), ("rename", (1,)), ("write", ())):
+        for number in range(1, 60) if LONG else numbers:
+            shutil.rmtree(home, ignore_errors=True)
+            home.mkdir()
+            shop.configure(**OLD)
+            prefix = strace(f"trace={call}", f"inject={call}:signal=SIGKILL:when={number}")
+            if answer_form(shop, prefix) == 0:
+                assert LONG
+                break
+            shop.trials += 1
+            found = json.loads((shop.path / "configuration.json").read_text())
+            assert found == OLD or found.keys() == NEW.keys()
+            assert not key.exists() or len(base64.b64decode(key.read_text())) == 32
+            assert answer_form(shop) == 0
+            assert {
+                path.name
+                for path in (*shop.path.iterdir(), *key.parent.iterdir())
+                if ".configuration" in path.name or ".config_" in path.name
+            } == set()
+            shop.run().require(0)
+            shown = {name: shop.warehouse.values("seen", name) for name in NEW}
+            assert shown == {name: [value] for name, value in NEW.items()}
+            shop.warehouse.clear()
+            shutil.rmtree(shop.files)
+
+
+def answer_form(shop: Shop, prefix: list[str] | None = None) -> int:
+    """Fill in the form on a terminal; give the exit code."""
+    here, there = pty.openpty()
+    command = [*(prefix or []), sys.executable, "-m", "headwater", "configuration"]
+    with subprocess.Popen(
+        command, cwd=shop.path, env=dict(shop.environment), stdin=there, stdout=there, stderr=there,
+        start_new_session=True,
+    ) as process:  # fmt: skip
+        os.close(there)
+        said = b""
+        answers = [(b"Address", b"https://new\n"), (b"Key", b"canary\n")]
+        try:
+            while data := os.read(here, 65536):
+                said += data
+                if answers and said.rstrip().endswith((b":", b"]")) and answers[0][0] in said:
+                    os.write(here, answers.pop(0)[1])
+        except OSError:  # Linux: the command has ended
+            pass
+        finally:
+            os.close(here)
+    return process.returncode
+
+
+def init_is_killed(shop: Shop) -> None:
+    """Kill `init` in each call that writes: each file is whole or not there; run again, all are there."""
+    shop.environment = {**shop.environment, "PYTHONDONTWRITEBYTECODE": "1"}
+    whole = shop.path / "whole"
+    assert init(shop, whole) == 0
+    expected = contents(whole)
+    for call in ("openat", "write", "fsync", "rename") if LONG else ("fsync", "rename"):
+        for number in range(1, 1000) if LONG else (1, len(expected)):
+            folder = shop.path / "new"
+            shutil.rmtree(folder, ignore_errors=True)
+            prefix = strace(f"trace={call}", f"inject={call}:signal=SIGKILL:when={number}")
+            if init(shop, folder, prefix) == 0:
+                assert LONG
+                break
+            shop.trials += 1
+            left = contents(folder) if folder.exists() else {}
+            named = {name: content for name, content in left.items() if name in expected}
+            assert named.items() <= expected.items()
+            assert init(shop, folder) == 0
+            assert contents(folder) == expected
+
+
+def init(shop: Shop, folder: Path, prefix: list[str] | None = None) -> int:
+    return subprocess.run(
+        [*(prefix or []), sys.executable, "-m", "headwater", "init", str(folder), "--template", "quickstart/weather"],
+        cwd=shop.path, env=dict(shop.environment), stdin=subprocess.DEVNULL, capture_output=True, check=False,
+    ).returncode  # fmt: skip
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 # --- the DuckDB file
@@ -290,6 +401,24 @@ FAULTS = [
         state_set_is_killed,
         covers=("F13", "F34"),
         short=(DUCKDB,),
+    ),
+    Fault(
+        "S16",
+        "kill -9 of `headwater configuration` in the Nth system call of a kind",
+        "strace, a terminal",
+        "the old configuration, or the new one; filled in again, it is what a sync gets",
+        configuration_is_killed,
+        (DUCKDB,),
+        ("F13", "F34"),
+    ),
+    Fault(
+        "S17",
+        "kill -9 of `headwater init` in the Nth system call of a kind",
+        "strace",
+        "each file whole or not there; run again, the project is whole",
+        init_is_killed,
+        (DUCKDB,),
+        ("F34",),
     ),
     Fault(
         "W1",

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import signal
-import sys
 from functools import partial
 
 from tests.faults.disks import fill, small_disk
-from tests.faults.extremes import connector
+from tests.faults.extremes import connector, measured
 from tests.faults.killing import PAGE_2_LOADED, STEPS, Calls, Step, interrupted, killed, killed_in
 from tests.faults.matrix import DUCKDB, GOES_ON, LONG, Fault
 from tests.faults.neighbours import ALONE, refused_from_another_machine
@@ -110,37 +109,20 @@ SELECT count(*), count(DISTINCT id), count(*) FILTER (size = -1), count(*) FILTE
 """
 KEYLESS = "SELECT count(*), count(DISTINCT number) FROM tester.keyless"
 
-# Runs a command, and says how much memory it held at most.
-MEASURED = """
-import os, subprocess, sys
-process = subprocess.Popen(sys.argv[1:])
-_, status, usage = os.wait4(process.pid, 0)
-print(f"resident: {usage.ru_maxrss // 1024} MB", flush=True)
-code = os.waitstatus_to_exitcode(status)
-os._exit(code if code >= 0 else 128 - code)
-"""
-
 
 def never_checkpoints(shop: Shop) -> None:
     connector(shop, NEVER_CHECKPOINTS, keyed=("keyed",))
     shop.configure(killed="yes")
-    measured(shop, 128 + signal.SIGKILL)
+    measured(shop, 128 + signal.SIGKILL, MOST_MEMORY)
     assert list(shop.files.glob(".*.copy-*"))
     assert shop.warehouse.state() == {"begun": True}
     assert shop.warehouse.query("SELECT id, size FROM tester.keyed") == [(-1, 0)]
     shop.configure()
-    measured(shop, 0)
+    measured(shop, 0, MOST_MEMORY)
     require_no_copy(shop)
     touched = (CHUNKS - 1) * 1_000
     assert shop.warehouse.query(KEYED) == [(1 + CHUNKS * 33_000,) * 2 + (touched, touched)]
     assert shop.warehouse.query(KEYLESS) == [(CHUNKS * 15_000,) * 2]
-
-
-def measured(shop: Shop, code: int) -> None:
-    run = shop.run(prefix=(sys.executable, "-c", MEASURED)).require(code)
-    [megabytes] = [int(line.split()[1]) for line in run.out.splitlines() if line.startswith("resident: ")]
-    print(f"{megabytes} MB")
-    assert megabytes < MOST_MEMORY
 
 
 FAULTS = [

@@ -65,6 +65,7 @@ def matrix() -> dict[str, Fault]:
         attacks,
         authors,
         disks,
+        drifts,
         extremes,
         files,
         formats,
@@ -74,7 +75,7 @@ def matrix() -> dict[str, Fault]:
         servers,
     )
 
-    parts = (killing, long_segments, authors, disks, files, formats, neighbours, servers, extremes, attacks)
+    parts = (killing, long_segments, authors, drifts, disks, files, formats, neighbours, servers, extremes, attacks)
     rows = list(chain.from_iterable(part.FAULTS for part in parts))
     found = {row.id: row for row in rows}
     if len(found) != len(rows):

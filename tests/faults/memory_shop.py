@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from typing import Any
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any, ClassVar
 
-from headwater.options import Options
-from headwater.schema import TableOptions
+from headwater.cli.failure import explained
+from headwater.options import read_options
+from headwater.sync import Limits
 from headwater.testing.run import Run, run_connector
-from tests.faults import workload
 from tests.faults.shop import Ended, Shop
 from tests.faults.warehouses import SCHEMA, VARYING, Found, Tables
-
-_OPTIONS = Options(tables={"removed": TableOptions(mode="live"), "versions": TableOptions(mode="history")})
 
 
 class MemoryWarehouse:
@@ -46,24 +46,44 @@ class MemoryWarehouse:
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         raise AssertionError("rows of the matrix that play in memory ask it by name, never by SQL")
 
+    def values(self, table: str, column: str) -> list[Any]:
+        assert self.last is not None
+        return [row[column] for row in self.last.rows(table, system_columns=True)]
+
     def clear(self) -> None:
         self.last = None
 
 
 class MemoryShop(Shop):
-    """Runs the connector of the matrix with `run_connector`, and says what the command says."""
+    """Runs the project's connector with `run_connector`, and says what the command says."""
+
+    # Of a process that is killed nothing is left in memory: the connector fails instead.
+    dies: ClassVar[str] = 'raise ValueError("it dies")'
+    died: ClassVar[int] = 1
 
     def run(self, *flags: str, **how: Any) -> Ended:
-        if flags or how:  # the real command, in a process of its own
+        if how or "--destination" in flags:  # the real command, in a process of its own
             return super().run(*flags, **how)
         assert isinstance(self.warehouse, MemoryWarehouse)
         before = json.dumps(self.warehouse.state())
-        last = run_connector(workload.connector, self.configuration, after=self.warehouse.last, options=_OPTIONS)
+        given = dict(pairwise(flags))
+        options = read_options(self.path)
+        last = run_connector(
+            self.path,
+            self.configuration,
+            after=self.warehouse.last,
+            options=replace(options, naming=given.get("--naming", options.naming)),
+            limits=Limits(max_seconds=float(given["--max-seconds"])) if "--max-seconds" in given else None,
+            full_resync="--full-resync" in flags,
+        )
         self.warehouse.last = last
         error = last.result.error
-        ending = f"SYNC FAILED: {type(error).__name__}: {error}" if error else "Sync SUCCEEDED"
+        ending = f"SYNC FAILED: {explained(error).sentence}" if error else "Sync SUCCEEDED"
+        if error and (hint := explained(error).hint):
+            ending += f"\n  {hint}"
+        warned = "\n".join(last.result.warnings)
         acknowledged = int(last.state.get("page", 0))
-        return Ended(1 if error else 0, f"Previous state:\n{before}\n{ending}", acknowledged)
+        return Ended(1 if error else 0, f"Previous state:\n{before}\n{warned}\n{ending}", acknowledged)
 
     def require_files(self) -> None:
         """Require nothing: what is in memory leaves no files."""

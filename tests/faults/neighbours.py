@@ -12,9 +12,17 @@ from typing import Any
 
 import pytest
 
+from headwater import Connector
+from headwater import Operations as op
+from headwater.destinations.memory import MemoryDestination
+from headwater.errors import Fenced
+from headwater.options import read_options
+from headwater.testing.run import run_connector
 from tests.contract.postgres_driver import LOADER
+from tests.faults import workload
 from tests.faults.killing import PAGE_2_LOADED, PAGE_2_PRINTED, Step
-from tests.faults.matrix import DUCKDB, GOES_ON, POSTGRES, Fault
+from tests.faults.matrix import DUCKDB, GOES_ON, MEMORY, POSTGRES, Fault
+from tests.faults.memory_shop import MemoryWarehouse
 from tests.faults.shop import Ended, Shop, ended, wait_until_stopped
 from tests.faults.warehouses import PostgresWarehouse
 
@@ -74,6 +82,26 @@ def zombie(step: Step, shop: Shop, mutant: str | None = None) -> None:
     thawed.require(1, "SYNC FAILED")
     successor.configure()
     successor.require_undisturbed()
+
+
+def succeeded_in_memory(shop: Shop) -> None:
+    """Open a second destination on what is in memory while a sync emits: the first may change nothing any more."""
+    shop.page(1)
+    assert isinstance(shop.warehouse, MemoryWarehouse)
+    assert shop.warehouse.last is not None
+    warehouse = shop.warehouse.last.warehouse
+
+    def update(configuration: dict[str, str], state: dict[str, Any]) -> None:
+        workload.emit(1, 3)
+        MemoryDestination(warehouse=warehouse).open()
+        workload.emit(2, 3)
+        op.checkpoint({"page": 3})
+
+    connector = Connector(update, schema=workload.schema)
+    run = run_connector(connector, after=shop.warehouse.last, options=read_options(shop.path))
+    assert isinstance(run.result.error, Fenced)
+    assert shop.require_one_checkpoint(acknowledged=1) == 1
+    shop.require_undisturbed()
 
 
 def end_session(shop: Shop) -> None:
@@ -220,6 +248,15 @@ FAULTS = [
         "exit 1; nothing of it is stored",
         partial(zombie, PAGE_2_LOADED),
         (POSTGRES,),
+        ("F15",),
+    ),
+    Fault(
+        "N14",
+        "a sync goes on after its successor has begun, in memory",
+        "a second destination on the same tables",
+        "it fails; nothing of it is stored",
+        succeeded_in_memory,
+        (MEMORY,),
         ("F15",),
     ),
     Fault(

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from tests.faults import workload
 from tests.faults.warehouses import Disagreement, Tables, Warehouse, require_same
@@ -57,6 +57,10 @@ class Shop:
     undisturbed: Sequence[Tables] = ()
     trials: int = 0
     configuration: dict[str, str] = field(default_factory=dict)
+
+    # What a connector does to end the sync at once, and how the command then ends.
+    dies: ClassVar[str] = "os.kill(os.getpid(), signal.SIGKILL)"
+    died: ClassVar[int] = -signal.SIGKILL
 
     def __post_init__(self) -> None:
         self.path.mkdir()

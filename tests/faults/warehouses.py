@@ -65,6 +65,9 @@ class Warehouse(Protocol):
 
     def query(self, sql: str) -> list[tuple[Any, ...]]: ...
 
+    def values(self, table: str, column: str) -> list[Any]:
+        """Read a column of a table, in no order."""
+
     def clear(self) -> None:
         """Remove all that syncs have made."""
 
@@ -97,6 +100,9 @@ class DuckDBWarehouse:
         with duckdb.connect(str(self.path), read_only=True) as db:
             return db.execute(sql).fetchall()
 
+    def values(self, table: str, column: str) -> list[Any]:
+        return _values(self, table, column)
+
     def clear(self) -> None:
         for path in (self.path, Path(f"{self.path}.wal")):
             path.unlink(missing_ok=True)
@@ -117,6 +123,9 @@ class PostgresWarehouse:
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         return self.driver.fetch(sql)
 
+    def values(self, table: str, column: str) -> list[Any]:
+        return _values(self, table, column)
+
     def clear(self) -> None:
         self.driver.execute(f"DROP SCHEMA IF EXISTS {SCHEMA}, _headwater CASCADE")
 
@@ -126,6 +135,10 @@ def _read_tables(warehouse: Warehouse) -> Tables:
     for table, name, kind in warehouse.query(_COLUMNS):
         columns.setdefault(table, []).append((name, kind))
     return {table: Found(tuple(kinds), _rows(warehouse, table, kinds)) for table, kinds in columns.items()}
+
+
+def _values(warehouse: Warehouse, table: str, column: str) -> list[Any]:
+    return [value for (value,) in warehouse.query(f"SELECT {_quoted(column)} FROM {SCHEMA}.{_quoted(table)}")]
 
 
 def _rows(warehouse: Warehouse, table: str, columns: Sequence[tuple[str, str]]) -> Counter[tuple[str, ...]]:

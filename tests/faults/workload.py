@@ -138,6 +138,7 @@ _WAYS: dict[str, Callable[[], Any]] = {
     "a state that is a list": _checkpoint(lambda: [1]),
     "a state with a set": _checkpoint(lambda: {"ids": {1, 2}}),
     "a state of 11 MB": _checkpoint(lambda: {"ids": "x" * 11_000_000}),
+    "a state of 20 MB": _checkpoint(lambda: {"ids": ["x" * 1_000_000] * 20}),
     "a state of 10,000 levels": _checkpoint(_deep),
     "a state that is JSON text": _checkpoint(lambda: json.dumps({"page": 9})),
 }
