@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 import stat
 import zipfile
-from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import decode_source
 from pathlib import Path
@@ -18,6 +16,7 @@ from headwater.form_message import form_message
 from headwater.project import Project
 from headwater.project_files import find_project_files
 from headwater.vendoring import PACKAGE, vendored
+from headwater.whole_file import write_whole
 
 CONNECTOR = "connector.py"
 FORM = "configuration_form.pb"
@@ -55,7 +54,7 @@ def package(project: Project, *, vendor: bool = False) -> Package:
     runnable = {file.name for file in files if file.path.stat().st_mode & stat.S_IXUSR}
     content = _zipped(contents, runnable)
     target = project.files / f"{project.path.name}.zip"
-    _write_whole(target, content)
+    _write(target, content)
     return Package(target, sorted(contents), len(content), hashlib.sha256(content).hexdigest())
 
 
@@ -120,18 +119,13 @@ def _zipped(contents: dict[str, bytes], runnable: set[str]) -> bytes:
     return buffer.getvalue()
 
 
-def _write_whole(path: Path, content: bytes) -> None:
+def _write(path: Path, content: bytes) -> None:
     if path.is_symlink():
         raise ConfigurationError(f"{path} is a link", hint="Remove it: the package is written in its place.")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(exist_ok=True)
-        temporary.write_bytes(content)
-        temporary.replace(path)
+        write_whole(path, content, durable=False)
     except OSError as error:
         raise ConfigurationError(
             f"{path} cannot be written: {error.strerror}", hint="Make the project's folder writable, or package a copy."
         ) from error
-    finally:
-        with suppress(OSError):  # what was said above is what counts
-            temporary.unlink()

@@ -13,8 +13,9 @@ import subprocess
 import sys
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-from tests.faults.killing import PAGE_2_PRINTED, strace
+from tests.faults.killing import PAGE_2_PRINTED, Step, strace
 from tests.faults.matrix import BOTH, DUCKDB, GOES_ON, LONG, Fault
 from tests.faults.shop import Shop
 from tests.faults.warehouses import PostgresWarehouse
@@ -68,30 +69,42 @@ def copy_is_left_behind(shop: Shop) -> None:
     shop.require_undisturbed()
 
 
+# Between them the state and its copy could come apart.
+STATE_SET = (
+    Step("the state is not committed", "before", "DESTINATION.commit"),
+    Step("the state is committed, the copy is of the one before", "after", "DESTINATION.commit"),
+)
+
+
 def state_set_is_killed(shop: Shop) -> None:
-    """Kill `headwater state set` in each call that changes something: the old state holds, or the new one."""
-    arguments = ("state", "set", "--json", '{"page": 1, "by": "me"}', "--yes")
+    """Kill `headwater state set` around its commit, and in each call that changes something: old holds, or new."""
+    for step in STATE_SET:
+        assert killed_while_it_sets(shop, fault=step.fault(shop, signal.SIGKILL))
     calls = (
         ("rename",) if isinstance(shop.warehouse, PostgresWarehouse) else ("write", "pwrite64", "fdatasync", "rename")
     )
     for call in calls:
         for number in range(1, 20 if LONG else 2):
-            shop.start_over()
-            shop.page(2)
-            inject = f"inject={call}:signal=SIGKILL:when={number}"
-            prefix = (*strace(f"trace={call}", inject), sys.executable, "-m", "headwater", *arguments)
-            done = subprocess.run(
-                prefix, cwd=shop.path, env=dict(shop.environment), capture_output=True, text=True, check=False
-            )
-            if done.returncode == 0:
+            prefix = strace(f"trace={call}", f"inject={call}:signal=SIGKILL:when={number}")
+            if not killed_while_it_sets(shop, prefix=prefix):
                 break
-            assert done.returncode in (-signal.SIGKILL, 128 + signal.SIGKILL), done.stderr
-            shop.trials += 1
-            state = shop.warehouse.state()
-            assert state in ({"page": 2}, {"page": 1, "by": "me"})
-            shop.run().require(0, f"Previous state:\n{json.dumps(state)}\n")
-            assert shop.committed() == PAGES
-    assert shop.trials
+    assert shop.trials > len(STATE_SET)
+
+
+def killed_while_it_sets(shop: Shop, **how: Any) -> bool:
+    """Say whether it was killed; then require that the next sync starts from the state that is committed."""
+    shop.start_over()
+    shop.page(2)
+    done = shop.run("set", "--json", '{"page": 1, "by": "me"}', "--yes", command="state", **how)
+    if done.code == 0:
+        return False
+    done.require({-signal.SIGKILL, 128 + signal.SIGKILL})
+    shop.trials += 1
+    state = shop.warehouse.state()
+    assert state in ({"page": 2}, {"page": 1, "by": "me"})
+    shop.run().require(0, f"Previous state:\n{json.dumps(state)}\n")
+    assert shop.committed() == PAGES
+    return True
 
 
 # --- what `configuration` and `init` write
@@ -395,8 +408,8 @@ FAULTS = [
     ),
     Fault(
         "S15",
-        "kill -9 of `headwater state set` in the Nth system call of a kind",
-        "strace",
+        "kill -9 of `headwater state set`: before and after its commit, in the Nth system call of a kind",
+        "the process kills itself; strace",
         "the old state, or the new one, with its copy; the next sync starts from it",
         state_set_is_killed,
         covers=("F13", "F34"),

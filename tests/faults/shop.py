@@ -107,9 +107,9 @@ class Shop:
 
     def start(
         self, *flags: str, fault: Mapping[str, Any] | None = None, prefix: Sequence[str] = (),
-        environment: Mapping[str, str] | None = None,
+        environment: Mapping[str, str] | None = None, command: str = "debug",
     ) -> subprocess.Popen[str]:  # fmt: skip
-        """Start `headwater debug`; whoever starts it ends it.
+        """Start `headwater debug`, or another command; whoever starts it ends it.
 
         fault   for `injected/sitecustomize.py`
         prefix  the command that runs it, as strace does
@@ -119,7 +119,7 @@ class Shop:
         if fault is not None:
             given |= {"HEADWATER_FAULT": json.dumps(fault), "PYTHONPATH": f"{_INJECTED}:{given['PYTHONPATH']}"}
         return subprocess.Popen(
-            [*prefix, sys.executable, "-m", "headwater", "debug", *flags],
+            [*prefix, sys.executable, "-m", "headwater", command, *flags],
             cwd=self.path, env=given, text=True, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
