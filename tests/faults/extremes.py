@@ -19,7 +19,7 @@ TABLES = 1000 if LONG else 300
 THREADS, ROWS = 32, 500
 HUGE_TEXT = 50_000_000 if LONG else 10_000_000
 # A process without a row, and as often the value's two bytes a character as it is held at once on its way.
-HUGE_MEMORY = 250 + 9 * (HUGE_TEXT * 2 // 1_000_000)
+HUGE_MEMORY = 250 + 5 * (HUGE_TEXT * 2 // 1_000_000)
 LARGEST_STATE = 9_999_000
 COLUMNS = 2000
 LINES = 1_000_000 if LONG else 20_000
