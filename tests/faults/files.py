@@ -141,7 +141,7 @@ def configuration_is_killed(shop: Shop) -> None:
             shop.configure(**OLD)
             prefix = strace(f"trace={call}", f"inject={call}:signal=SIGKILL:when={number}")
             if answer_form(shop, prefix) == 0:
-                assert LONG
+                assert LONG, f"it makes no {call} number {number}"
                 break
             shop.trials += 1
             found = json.loads((shop.path / "configuration.json").read_text())
@@ -165,7 +165,7 @@ def answer_form(shop: Shop, prefix: list[str] | None = None) -> int:
     here, there = pty.openpty()
     command = [*(prefix or []), sys.executable, "-m", "headwater", "configuration"]
     with subprocess.Popen(
-        command, cwd=shop.path, env=dict(shop.environment), stdin=there, stdout=there, stderr=there,
+        command, cwd=shop.path, env=shop.surroundings(), stdin=there, stdout=there, stderr=there,
         start_new_session=True,
     ) as process:  # fmt: skip
         os.close(there)
@@ -195,7 +195,7 @@ def init_is_killed(shop: Shop) -> None:
             shutil.rmtree(folder, ignore_errors=True)
             prefix = strace(f"trace={call}", f"inject={call}:signal=SIGKILL:when={number}")
             if init(shop, folder, prefix) == 0:
-                assert LONG
+                assert LONG, f"it makes no {call} number {number}"
                 break
             shop.trials += 1
             left = contents(folder) if folder.exists() else {}
@@ -208,7 +208,7 @@ def init_is_killed(shop: Shop) -> None:
 def init(shop: Shop, folder: Path, prefix: list[str] | None = None) -> int:
     return subprocess.run(
         [*(prefix or []), sys.executable, "-m", "headwater", "init", str(folder), "--template", "quickstart/weather"],
-        cwd=shop.path, env=dict(shop.environment), stdin=subprocess.DEVNULL, capture_output=True, check=False,
+        cwd=shop.path, env=shop.surroundings(), stdin=subprocess.DEVNULL, capture_output=True, check=False,
     ).returncode  # fmt: skip
 
 

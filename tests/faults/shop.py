@@ -105,6 +105,11 @@ class Shop:
 
     # --- the command
 
+    def surroundings(self, **more: str) -> dict[str, str]:
+        """Give the environment of a command, which runs the headwater of this checkout."""
+        given = {**self.environment, **more}
+        return given | {"PYTHONPATH": f"{_ROOT}:{given['PYTHONPATH']}"}
+
     def start(
         self, *flags: str, fault: Mapping[str, Any] | None = None, prefix: Sequence[str] = (),
         environment: Mapping[str, str] | None = None, command: str = "debug",
@@ -114,8 +119,7 @@ class Shop:
         fault   for `injected/sitecustomize.py`
         prefix  the command that runs it, as strace does
         """
-        given = {**self.environment, **(environment or {})}
-        given["PYTHONPATH"] = f"{_ROOT}:{given['PYTHONPATH']}"
+        given = self.surroundings(**(environment or {}))
         if fault is not None:
             given |= {"HEADWATER_FAULT": json.dumps(fault), "PYTHONPATH": f"{_INJECTED}:{given['PYTHONPATH']}"}
         return subprocess.Popen(
