@@ -382,8 +382,8 @@ def _hashed(column: Column) -> Column:
 def _short(value: object, limit: int = 200) -> str:
     try:
         text = json.dumps(value, default=repr) if isinstance(value, Mapping) else repr(value)
-    except ValueError:  # Python writes no integer of more than 4,300 digits
-        if isinstance(value, Mapping):
+    except (ValueError, RecursionError):  # Python writes no integer of 4,301 digits, and nothing 1,000 levels deep
+        if isinstance(value, Mapping) and limit:
             return "{" + ", ".join(f"{name!r}: {_short(each, limit // 4)}" for name, each in value.items()) + "}"
         text = f"an integer of {value.bit_length()} bits" if isinstance(value, int) else f"a {type(value).__name__}"
     return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -92,7 +92,6 @@ class Stream:
         self._open = True
         self.upsert, self._serve = quickest(self._upsert, self._look_at)
         self.calls = {"upserts": 0, "updates": 0, "deletes": 0, "truncates": 0, "checkpoints": 0}
-        self.warnings: list[str] = []
 
     # --- operations, called by authors from any thread
 
@@ -189,7 +188,6 @@ class Stream:
 
     def warning(self, message: str) -> None:
         self._require_open()
-        self.warnings.append(message)
         self._warn(message)
 
     def error(self, message: str, trace: str | None) -> None:

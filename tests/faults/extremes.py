@@ -214,6 +214,39 @@ def huge_row(shop: Shop) -> None:
     assert shop.warehouse.values("appended", "text") == ["ä" * HUGE_TEXT]
 
 
+# How deep a value lies, what it is, and whether it is given as JSON text.
+DEEP = ((10_000, "dict"), (10_000, "list"), (10_000, "text"), (1_000_000, "dict"), (1_000_000, "text"))
+
+
+def deep_value(shop: Shop) -> None:
+    """Text is stored as it is; what Python does not write as JSON is refused, and the row before it is kept."""
+    body = """
+op.upsert("deep", {"id": -1})
+op.checkpoint({"page": 1})
+levels, deep = int(configuration["levels"]), 1
+if configuration["kind"] == "text":
+    deep = "[" * levels + "1" + "]" * levels
+else:
+    for _ in range(levels):
+        deep = {"deeper": deep} if configuration["kind"] == "dict" else [deep]
+op.upsert("deep", {"id": levels, "value": deep})
+op.checkpoint({"page": 2})
+"""
+    connector(shop, body, keyed=("deep",))
+    for levels, kind in DEEP:
+        shop.configure(levels=str(levels), kind=kind)
+        if kind == "text":
+            shop.run().require(0)
+            continue
+        run = shop.run().require(1, "deep.value: ", "expected what json.dumps takes", f"'id': {levels}")
+        assert "RecursionError" not in run.out.partition("SYNC FAILED")[2].splitlines()[0]
+        assert shop.warehouse.state() == {"page": 1}
+        shop.trials += 1
+    assert sorted(shop.warehouse.values("deep", "id")) == [-1, 10_000, 1_000_000]
+    texts = {len(value): value for value in shop.warehouse.values("deep", "value") if value is not None}
+    assert texts == {2 * levels + 1: "[" * levels + "1" + "]" * levels for levels in (10_000, 1_000_000)}
+
+
 def many_columns(shop: Shop) -> None:
     """DuckDB holds them; Postgres ends at 1,600, and the error says so and names the table."""
     body = f"""
@@ -387,5 +420,15 @@ FAULTS = [
         EVERY,
         ("F12",),
         short=(DUCKDB, MEMORY),
+    ),
+    Fault(
+        "X13",
+        "a value nested 10,000 and 1,000,000 deep",
+        "dicts, lists, and text",
+        "text is stored; else exit 1, names table, column and row; what was committed stays",
+        deep_value,
+        EVERY,
+        ("F29",),
+        short=(POSTGRES,),
     ),
 ]
