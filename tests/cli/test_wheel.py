@@ -19,8 +19,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return _built(tmp_path_factory.mktemp("dist"))
 
 
-def _built(folder: Path, **environment: str) -> Path:
-    _run([UV, "build", "-q", "--wheel", "--out-dir", folder, REPOSITORY], **environment)
+def _built(folder: Path, environment: dict[str, str] | None = None) -> Path:
+    _run([UV, "build", "-q", "--wheel", "--out-dir", folder, REPOSITORY], environment=environment)
     (built,) = folder.glob("*.whl")
     return built
 
@@ -37,9 +37,10 @@ def _installed(wheel: Path, environment: Path) -> Path:
     return environment / "bin" / "headwater"
 
 
-def _run(arguments: list[str | Path], folder: Path | None = None, **environment: str) -> str:
+def _run(arguments: list[str | Path], folder: Path | None = None, environment: dict[str, str] | None = None) -> str:
     left_out = ("PYTHONPATH", "VIRTUAL_ENV", "HEADWATER_PURE_PYTHON")
-    kept = {name: value for name, value in os.environ.items() if name not in left_out} | environment
+    kept = {name: value for name, value in os.environ.items() if name not in left_out}
+    kept |= environment or {}
     done = subprocess.run(arguments, cwd=folder, env=kept, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, f"{arguments}\n{done.stdout}\n{done.stderr}"
     return done.stdout
@@ -66,7 +67,7 @@ def test_the_wheel_holds_the_compiled_part_for_every_python_from_3_11_on(wheel: 
 
 @pytest.mark.slow
 def test_without_a_c_compiler_the_wheel_is_python_alone_says_so_and_runs(tmp_path: Path) -> None:
-    wheel = _built(tmp_path / "dist", CC="/bin/false")
+    wheel = _built(tmp_path / "dist", {"CC": "/bin/false"})
     command = _installed(wheel, tmp_path / "venv")
     _run([command, "init", "hello", "--template", "quickstart/hello"], tmp_path)
 
