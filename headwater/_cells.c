@@ -51,6 +51,8 @@ typedef struct {
     Buffer offsets;      /* TEXTS: 4 bytes a row, and 4 more */
     Buffer integers;     /* NUMBERS: a bit a row */
     Py_ssize_t text_end; /* TEXTS: bytes used in `data` */
+    int64_t least, most; /* INTEGERS: the ends of their range */
+    char rises;          /* INTEGERS: whether there is no NULL, and each is greater than the one before */
     PyObject *objects;   /* OBJECTS: a list */
 } Column;
 
@@ -332,6 +334,9 @@ from_nothing(Column *column, Kind kind, Py_ssize_t rows)
         column->kind = NOTHING;
         return -1;
     }
+    column->least = INT64_MAX;
+    column->most = INT64_MIN;
+    column->rises = column->nulls == 0;
     if (kind == TEXTS) {
         memset(column->offsets.start, 0, (size_t)(rows + 1) * 4);
     }
@@ -423,6 +428,13 @@ append(Column *column, const Cell *cell, Py_ssize_t row)
     case INTEGERS: {
         int64_t integer = null ? 0 : cell->integer;
         memcpy(column->data.start + row * 8, &integer, 8);
+        if (null || (row > 0 && integer <= column->most)) {
+            column->rises = 0;
+        }
+        if (!null) {
+            column->least = Py_MIN(column->least, integer);
+            column->most = Py_MAX(column->most, integer);
+        }
         break;
     }
     case FLOATS:
@@ -649,7 +661,9 @@ cells_pause(PyObject *self, PyObject *args)
     Py_RETURN_NONE;
 }
 
-/* Give (kind, nulls, valid, data, offsets, integers, objects) of a column, and clear it. */
+/* Give (kind, nulls, valid, data, offsets, integers, objects, range) of a column, and clear it.
+
+   The range of a column of int is (least, most, whether they rise). */
 static PyObject *
 give_column(Column *column, Py_ssize_t rows)
 {
@@ -659,15 +673,20 @@ give_column(Column *column, Py_ssize_t rows)
     if (column->kind == TEXTS && reserve(&column->data, 1) < 0) {
         return NULL;
     }
-    PyObject *valid = NULL, *data = NULL, *offsets = NULL, *integers = NULL, *given = NULL;
+    PyObject *valid = NULL, *data = NULL, *offsets = NULL, *integers = NULL, *range = NULL, *given = NULL;
     valid = column->nulls ? give(&column->valid, bits(rows)) : Py_NewRef(Py_None);
     data = give(&column->data, data_size);
     offsets = give(&column->offsets, (rows + 1) * 4);
     integers = give(&column->integers, bits(rows));
-    if (valid && data && offsets && integers) {
-        given = Py_BuildValue("(CnOOOOO)", column->kind, column->nulls, valid, data, offsets, integers,
-                              column->objects ? column->objects : Py_None);
+    range = column->kind == INTEGERS && column->nulls < rows
+                ? Py_BuildValue("(LLO)", (long long)column->least, (long long)column->most,
+                                column->rises ? Py_True : Py_False)
+                : Py_NewRef(Py_None);
+    if (valid && data && offsets && integers && range) {
+        given = Py_BuildValue("(CnOOOOOO)", column->kind, column->nulls, valid, data, offsets, integers,
+                              column->objects ? column->objects : Py_None, range);
     }
+    Py_XDECREF(range);
     Py_XDECREF(valid);
     Py_XDECREF(data);
     Py_XDECREF(offsets);

@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import reduce
 from typing import Any
 
 import pyarrow as pa
@@ -26,6 +27,7 @@ from headwater.types import coerce
 from headwater.types.arrow import column_from_arrow
 from headwater.types.columns import (
     Column,
+    Range,
     ValueRefused,
     arrow_type,
     convert,
@@ -139,13 +141,15 @@ def joined(parts: Sequence[TypedOperations]) -> TypedOperations:
     """Make one of several operations of which each goes on with the one before."""
     if len(parts) == 1:
         return parts[0]
-    columns = {
-        name: Column(
-            pa.concat_arrays([array for part in parts for array in _pieces(part.columns[name].array)]), column.kind
-        )
-        for name, column in parts[0].columns.items()
-    }
+    columns = {name: _joined([part.columns[name] for part in parts]) for name in parts[0].columns}
     return TypedOperations(columns, sum(part.count for part in parts))
+
+
+def _joined(columns: Sequence[Column]) -> Column:
+    ranges = [column.range for column in columns if column.range is not None]
+    known = reduce(Range.then, ranges) if len(ranges) == len(columns) else None
+    arrays = [array for column in columns for array in _pieces(column.array)]
+    return Column(pa.concat_arrays(arrays), columns[0].kind, known)
 
 
 def _pieces(array: pa.Array | pa.ChunkedArray) -> list[pa.Array]:
@@ -274,7 +278,12 @@ class Typist:
             return None
         arrow = chunk.arrow(raws[0])
         if arrow is not None:
-            return convert_arrow(arrow.array, declared, arrow.kinds) if arrow.kinds <= self._seen[name] else None
+            if not arrow.kinds <= self._seen[name]:
+                return None
+            column = convert_arrow(arrow.array, declared, arrow.kinds)
+            if column is not None and column.array is arrow.array:
+                column.range = arrow.range
+            return column
         if not chunk.plain or not self._plain.get(name, True):
             return None
         column = convert_plainly(chunk.values(raws[0]), declared)
@@ -399,7 +408,8 @@ def net_effect(operations: TypedOperations, table: Table, synced: datetime) -> B
     """
     data = pa.table({name: column.array for name, column in operations.columns.items()})
     if operations.kinds is None:
-        batch = Batch(_last_of_each_key(data, table.key), [], None)
+        known = operations.columns[table.key[0]].range if len(table.key) == 1 else None
+        batch = Batch(data if known and known.rises else _last_of_each_key(data, table.key), [], None)
     else:
         batch = _fold(operations, data, table)
     return _with_system_columns(batch, table, synced)

@@ -23,6 +23,7 @@ import pyarrow as pa
 
 from headwater.compiled import compiled
 from headwater.snapshot import UNCHANGING, can_change
+from headwater.types.columns import Range
 
 if TYPE_CHECKING:
     from headwater import _cells
@@ -91,11 +92,13 @@ class ArrowValues:
 
     kinds     the exact Python types among the values, NULL left out
     integers  where float and int are mixed: which of them were int
+    range     of int: what was seen of it as the values came
     """
 
     array: pa.Array
     kinds: frozenset[type]
     integers: pa.Array | None = None
+    range: Range | None = None
 
     def to_list(self) -> list[Any]:
         values: list[Any] = self.array.to_pylist()
@@ -213,6 +216,7 @@ def _column(
     offsets: _Buffer,
     integers: _Buffer,
     objects: list[Any] | None,
+    seen: tuple[int, int, bool] | None,
 ) -> ArrowValues | list[Any]:
     if kind not in _PLAIN:
         return [None] * count if objects is None else objects
@@ -221,7 +225,7 @@ def _column(
     buffers = [None if part is None else pa.py_buffer(part) for part in parts]
     array = pa.Array.from_buffers(arrow_type, count, buffers, nulls)
     if integers is None:
-        return ArrowValues(array, kinds)
+        return ArrowValues(array, kinds, range=None if seen is None else Range(*seen))
     return ArrowValues(array, kinds, pa.Array.from_buffers(pa.bool_(), count, [None, pa.py_buffer(integers)], 0))
 
 

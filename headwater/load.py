@@ -250,7 +250,9 @@ class Loader:
                 array = cast(column.array, column.kind, table.columns[name])
             if name in table.key and pa.types.is_floating(array.type):
                 array = pc.add(array, pa.scalar(0.0, array.type))  # -0.0 becomes 0.0: they are one key
-            columns[name] = Column(self._storable(table, name, array), table.columns[name])
+            stored = self._storable(table, name, array)
+            known = column.range if stored is column.array else None
+            columns[name] = Column(stored, table.columns[name], known)
         return replace(operations, columns=columns)
 
     def _storable(self, table: Table, name: str, array: pa.Array) -> pa.Array:
@@ -266,10 +268,17 @@ class Loader:
 def _given_kind(column: Column) -> ColumnType | None:
     """Give a column's type; for integers that no float equals, the one that never becomes DOUBLE."""
     if column.kind == _LONG:
-        ends = pc.min_max(column.array).as_py()
-        if ends["min"] is not None and max(-ends["min"], ends["max"]) > LARGEST_EXACT_INTEGER:
+        ends = _ends(column)
+        if ends is not None and max(-ends[0], ends[1]) > LARGEST_EXACT_INTEGER:
             return BIG_LONG
     return column.kind
+
+
+def _ends(column: Column) -> tuple[int, int] | None:
+    if column.range is not None:
+        return column.range.least, column.range.most
+    ends = pc.min_max(column.array).as_py()
+    return None if ends["min"] is None else (ends["min"], ends["max"])
 
 
 def _whole_milliseconds(time: datetime) -> datetime:

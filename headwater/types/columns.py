@@ -10,7 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 from functools import reduce
 from types import NoneType
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -77,12 +77,33 @@ class ValueRefused(ValueError):
         self.value = value
 
 
+class Range(NamedTuple):
+    """The range of a column of integers.
+
+    rises  there is no NULL, and each is greater than the one before
+    """
+
+    least: int
+    most: int
+    rises: bool
+
+    def then(self, other: Range) -> Range:
+        """Give the range of these integers followed by others."""
+        rises = self.rises and other.rises and self.most < other.least
+        return Range(min(self.least, other.least), max(self.most, other.most), rises)
+
+
 @dataclass(slots=True)
 class Column:
-    """A converted column; `kind` is None while only NULL has been seen in an undeclared one."""
+    """A converted column.
+
+    kind   None while only NULL has been seen in an undeclared one
+    range  of integers, where it is known without another look
+    """
 
     array: pa.Array
     kind: ColumnType | None
+    range: Range | None = None
 
 
 def convert_plainly(values: Sequence[Any], declared: ColumnType | None) -> Column | None:

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from datetime import date, datetime
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
@@ -21,6 +22,7 @@ from headwater.cells import CHANGING, LOOK, OTHER, TAKEN, Cells, CompiledCells, 
 from headwater.errors import RowError
 from headwater.naming import naming
 from headwater.schema import Catalog, read_declaration
+from headwater.types.columns import Range
 from headwater.types.json_text import JsonText
 
 Make = Callable[[tuple[str, ...]], Cells]
@@ -99,6 +101,26 @@ def test_arrow_data_is_sound_and_names_the_types_it_held(table: Any) -> None:
             values = [row[key] for row in rows]
             assert arrow.array.null_count == values.count(None)
             assert arrow.kinds == {type(value) for value in values if value is not None}
+            assert arrow.range == (_range(values) if arrow.kinds == {int} else None)
+
+
+def _range(values: list[int | None]) -> Range:
+    known = [value for value in values if value is not None]
+    rises = len(known) == len(values) and all(a < b for a, b in pairwise(known))
+    return Range(min(known), max(known), rises)
+
+
+INTEGERS = st.lists(st.none() | st.integers(-3, 3), min_size=1, max_size=5).filter(lambda values: set(values) != {None})
+
+
+@given(INTEGERS, INTEGERS)
+def test_the_range_of_integers_is_seen_as_they_come(ones: list[int | None], others: list[int | None]) -> None:
+    first, second = (whole(in_c(("a",)), [{"a": n} for n in values]).arrow("a") for values in (ones, others))
+    assert first is not None and second is not None
+    assert first.range is not None and second.range is not None
+
+    assert (first.range, second.range) == (_range(ones), _range(others))
+    assert first.range.then(second.range) == _range([*ones, *others])
 
 
 def _typed(rows: Rows, declared: dict[str, Any], twice: bool) -> TypedOperations | str:
