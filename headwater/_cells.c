@@ -667,9 +667,13 @@ cells_pause(PyObject *self, PyObject *args)
 static PyObject *
 give_column(Column *column, Py_ssize_t rows)
 {
-    Py_ssize_t data_size = column->kind == TEXTS      ? column->text_end
-                           : column->kind == BOOLEANS ? bits(rows)
-                                                      : rows * 8;
+    Py_ssize_t data_size = rows * 8;
+    if (column->kind == TEXTS) {
+        data_size = column->text_end;
+    }
+    else if (column->kind == BOOLEANS) {
+        data_size = bits(rows);
+    }
     if (column->kind == TEXTS && reserve(&column->data, 1) < 0) {
         return NULL;
     }
@@ -907,21 +911,49 @@ end:
     return called;
 }
 
+/* Find `table` and `data`; 0 when there are fewer arguments, or others. */
+static int
+find_arguments(PyObject *const *args, Py_ssize_t count, PyObject *names, PyObject **table, PyObject **data)
+{
+    *table = count > 0 ? args[0] : NULL;
+    *data = count > 1 ? args[1] : NULL;
+    Py_ssize_t named = names == NULL ? 0 : PyTuple_Size(names);
+    if (count + named != 2) {
+        return 0;
+    }
+    for (Py_ssize_t i = 0; i < named; i++) {
+        PyObject *name = PyTuple_GetItem(names, i);
+        PyObject **found = NULL;
+        if (PyUnicode_CompareWithASCIIString(name, "table") == 0) {
+            found = table;
+        }
+        else if (PyUnicode_CompareWithASCIIString(name, "data") == 0) {
+            found = data;
+        }
+        if (found == NULL || *found != NULL) {
+            return 0;
+        }
+        *found = args[count + i];
+    }
+    return 1;
+}
+
 static PyObject *
 upserts_upsert(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *names)
 {
     Upserts *self = (Upserts *)object;
-    if (count == 2 && names == NULL && Py_TYPE(args[0]) == &PyUnicode_Type) {
-        PyObject *cells = PyDict_GetItemWithError(self->cells, args[0]);
+    PyObject *table, *data;
+    if (find_arguments(args, count, names, &table, &data) && Py_TYPE(table) == &PyUnicode_Type) {
+        PyObject *cells = PyDict_GetItemWithError(self->cells, table);
         if (cells != NULL) {
             Py_INCREF(cells); /* other code may run in `add` */
-            int found = add((Cells *)cells, args[1], 0);
+            int found = add((Cells *)cells, data, 0);
             Py_DECREF(cells);
             switch (found) {
             case TAKEN:
                 Py_RETURN_NONE;
             case LOOK:
-                return PyObject_CallFunctionObjArgs(self->look, args[0], NULL);
+                return PyObject_CallFunctionObjArgs(self->look, table, NULL);
             case OTHER:
             case CHANGING:
                 break;

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from headwater import compiled
 from headwater.batch import Chunk, TypedOperations, Typist
-from headwater.cells import CHANGING, LOOK, OTHER, TAKEN, Cells, CompiledCells, ListedCells, ListedRows, Rows
+from headwater.cells import CHANGING, LOOK, OTHER, TAKEN, Cells, CompiledCells, ListedCells, ListedRows, Rows, quickest
 from headwater.errors import RowError
 from headwater.naming import naming
 from headwater.schema import Catalog, read_declaration
@@ -341,3 +341,70 @@ def test_listed_rows_are_read_by_position() -> None:
     rows = ListedRows(("a", "b"), [1, 2, 3, 4])
 
     assert (len(rows), rows.values("b"), rows.row(1), rows.arrow("a")) == (2, [2, 4], {"a": 3, "b": 4}, None)
+
+
+def _quick(otherwise: list[Any], look: list[str]) -> tuple[Any, Cells]:
+    cells = in_c(("a", "b"))
+    upsert, serve = quickest(lambda *args, **named: otherwise.append((args, named)), look.append)
+    serve("orders", cells)
+    cells.pause(1_000, 1_000_000)
+    return upsert, cells
+
+
+@pytest.mark.parametrize(
+    ("args", "named"),
+    [(("orders", ...), {}), (("orders",), {"data": ...}), ((), {"table": "orders", "data": ...}),
+     ((), {"data": ..., "table": "orders"})],
+)  # fmt: skip
+def test_a_row_is_taken_however_it_is_passed(args: tuple[Any, ...], named: dict[str, Any]) -> None:
+    otherwise: list[Any] = []
+    upsert, cells = _quick(otherwise, [])
+    row = {"a": 1, "b": 2}
+
+    upsert(*(row if each is ... else each for each in args), **{k: row if v is ... else v for k, v in named.items()})
+
+    assert (cells.take().row(0), otherwise) == (row, [])
+
+
+@pytest.mark.parametrize(
+    ("args", "named"),
+    [
+        ((), {}),
+        (("orders",), {}),
+        (("others", {"a": 1, "b": 2}), {}),
+        (("orders", {"a": 1}), {}),
+        (("orders", {"a": 1, "b": []}), {}),
+        (("orders", {"a": 1, "b": 2}), {"schema": "s"}),
+        (("orders", {"a": 1, "b": 2}, "s"), {}),
+        (({"a": 1, "b": 2},), {"table": "orders"}),
+        ((["orders"], {"a": 1, "b": 2}), {}),
+        ((), {"table": "orders", "rows": {"a": 1, "b": 2}}),
+    ],
+)
+def test_every_other_call_goes_on_as_it_came(args: tuple[Any, ...], named: dict[str, Any]) -> None:
+    otherwise: list[Any] = []
+    upsert, cells = _quick(otherwise, [])
+
+    upsert(*args, **named)
+
+    assert (cells.rows, otherwise) == (0, [(args, named)])
+
+
+def test_the_table_is_named_when_it_is_time_to_look() -> None:
+    look: list[str] = []
+    upsert, cells = _quick([], look)
+    cells.pause(2, 1_000_000)
+
+    for _ in range(3):
+        upsert("orders", {"a": 1, "b": 2})
+    assert (look, cells.rows) == (["orders", "orders"], 3)
+
+
+def test_an_error_of_what_is_called_instead_is_raised() -> None:
+    def refuse(*args: Any, **named: Any) -> None:
+        raise LookupError("no")
+
+    upsert, _ = quickest(refuse, refuse)
+
+    with pytest.raises(LookupError, match="no"):
+        upsert("orders", {})
