@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from headwater.errors import ConnectorError
 
 if TYPE_CHECKING:
+    from headwater.cells import Upsert
     from headwater.file_upload import FileUpload
 
 
@@ -37,14 +38,14 @@ class Receiver(Protocol):
 _stream: Receiver | None = None
 
 
-def attach(stream: Receiver | None) -> None:
+def attach(stream: Receiver | None, upsert: Upsert | None = None) -> None:
     """Let operations go to `stream` from now on; None when no sync runs.
 
-    `upsert`, the one operation that comes a million times, is then the stream's own method: a call less.
+    upsert  what `Operations.upsert` is meanwhile: a call less for the one operation that comes a million times
     """
     global _stream
     _stream = stream
-    Operations.upsert = _upsert if stream is None else stream.upsert  # type: ignore[method-assign]  # the class is what authors import
+    Operations.upsert = upsert or _upsert  # type: ignore[method-assign]  # the class is what authors import
 
 
 def _running() -> Receiver:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from headwater.batch import DELETE, UPDATE, UPSERT, Chunk, Typist
 from headwater.buffer import Buffer, Layout
-from headwater.cells import CHANGING, LOOK, OTHER, TAKEN, quickest
+from headwater.cells import CHANGING, LOOK, OTHER, TAKEN, Upsert, quickest
 from headwater.errors import ConnectorError, HeadwaterError, RowError
 from headwater.operations import check_names
 from headwater.outbox import Checkpoint, Declaration, Item, Mark, Outbox, Rows, Truncate
@@ -90,31 +90,37 @@ class Stream:
         self._by_source: dict[int, Buffer] = {}
         self._failure: BaseException | None = None
         self._open = True
-        self.upsert, self._serve = quickest(self._upsert, self._look_at)
+        self.upsert, self._serve = quickest(self._upsert(), self._look_at)
         self.calls = {"upserts": 0, "updates": 0, "deletes": 0, "truncates": 0, "checkpoints": 0}
 
     # --- operations, called by authors from any thread
 
-    def _upsert(self, table: str, data: Any, *, schema: str | None = None, file: FileUpload | None = None) -> None:
-        """See `Operations.upsert`, which is this method while a sync runs, or `quickest` before it."""
-        answer = OTHER
-        try:
-            layout = self._layouts[table]
-            if schema is None and file is None:
-                answer = layout.add(data)
-                if answer == CHANGING:
-                    answer = layout.add_changing(data)
-        except (KeyError, TypeError):
-            pass  # a table that is new, or no name at all
-        if answer == TAKEN:
-            return
-        with self._lock:
-            if answer == LOOK:
-                self._look(layout.buffer)
-            else:
-                self._upsert_the_long_way(table, data, schema, file)
+    def _upsert(self) -> Upsert:
+        """Give what `Operations.upsert` is while a sync runs, or `quickest` before it.
 
-    _upsert.__qualname__ = "Operations.upsert"  # the name that Python puts into its error for wrong arguments
+        A function and no method: Python counts for the author what was given, and that was no `self`.
+        """
+
+        def upsert(table: str, data: Any, *, schema: str | None = None, file: FileUpload | None = None) -> None:
+            answer = OTHER
+            try:
+                layout = self._layouts[table]
+                if schema is None and file is None:
+                    answer = layout.add(data)
+                    if answer == CHANGING:
+                        answer = layout.add_changing(data)
+            except (KeyError, TypeError):
+                pass  # a table that is new, or no name at all
+            if answer == TAKEN:
+                return
+            with self._lock:
+                if answer == LOOK:
+                    self._look(layout.buffer)
+                else:
+                    self._upsert_the_long_way(table, data, schema, file)
+
+        upsert.__qualname__ = "Operations.upsert"  # the name that Python puts into its error for wrong arguments
+        return upsert
 
     def update(self, table: str, data: Any, schema: str | None = None, file: FileUpload | None = None) -> None:
         with self._lock:

@@ -400,7 +400,7 @@ class Sync:
 @contextmanager
 def _attached(stream: Stream) -> Iterator[None]:
     before = sys.getswitchinterval()
-    operations.attach(stream)
+    operations.attach(stream, stream.upsert)
     sys.setswitchinterval(min(before, SWITCH_SECONDS))
     try:
         yield

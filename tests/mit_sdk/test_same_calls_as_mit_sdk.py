@@ -11,9 +11,11 @@ from headwater.compat import fivetran
 from headwater.connector import Connector
 from headwater.project import Project
 from headwater.testing import run_connector
+from tests.compat.source_client import served
 from tests.mit_sdk.conftest import CONNECTORS
 from tests.mit_sdk.connectors.calls.calls import CALLS
 from tests.mit_sdk.stream import Operation
+from tests.sync.conftest import kind_of_cells as kind_of_cells  # the fixture
 
 Call = tuple[str, str]
 
@@ -55,11 +57,11 @@ def connector(monkeypatch: pytest.MonkeyPatch) -> Iterator[Connector]:
         del sys.modules[name]
 
 
+@pytest.mark.usefixtures("kind_of_cells")
 def test_each_call_gives_or_raises_what_it_does_there(
     mit_stream: Callable[..., list[Operation]], connector: Connector
 ) -> None:
-    rows = [each["data"] for each in mit_stream("calls") if each.get("table") == "answers"]
-    theirs = {(row["rule"][1], row["call"][1]): row["answer"][1] for row in rows}
+    theirs = answers(mit_stream("calls"))
     run = run_connector(connector)
     ours = {(str(row["rule"]), str(row["call"])): str(row["answer"]) for row in run.rows("answers")}
     otherwise = {call: answer for call, answer in ours.items() if not theirs[call].startswith(answer)}
@@ -69,6 +71,23 @@ def test_each_call_gives_or_raises_what_it_does_there(
     assert otherwise.keys() == SAID_BETTER.keys() | OTHERWISE.keys()
     assert [call for call, said in (SAID_BETTER | OTHERWISE).items() if not ours[call].startswith(said)] == []
     assert [call for call in SAID_BETTER if kind(ours[call]) != kind(theirs[call])] == []
+
+
+def test_each_call_gives_or_raises_it_too_when_a_client_has_called_the_connector(
+    mit_stream: Callable[..., list[Operation]], connector: Connector
+) -> None:
+    theirs = answers(mit_stream("calls"))
+    with served(connector) as client:
+        ours = answers(mit_stream("calls", server=client.address))
+    otherwise = {call for call, answer in ours.items() if not theirs[call].startswith(answer)}
+
+    assert set(ours) == set(CALLS)
+    assert otherwise - SAID_BETTER.keys() == OTHERWISE.keys()
+
+
+def answers(operations: list[Operation]) -> dict[Call, str]:
+    rows = [each["data"] for each in operations if each.get("table") == "answers"]
+    return {(row["rule"][1], row["call"][1]): row["answer"][1] for row in rows}
 
 
 def kind(answer: str) -> str:
