@@ -10,6 +10,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime
 from enum import IntEnum
 from functools import lru_cache
@@ -184,7 +185,7 @@ class Logging:
         if level < Logging.LOG_LEVEL:
             return
         if not isinstance(message, str):
-            raise TypeError(f"a log message must be a string, got {type(message).__name__}: {message!r}")
+            message = _written(message, with_exception=bool(exception))
         if exception:
             trace = "".join(traceback.format_exception(exception, limit=1)).rstrip()
             message = f"{message}\n{trace}"
@@ -221,6 +222,19 @@ class Logging:
         """Log at SEVERE; the older name of `error`."""
         warnings.warn(_DEPRECATED.format("severe", "error() or critical()"), DeprecationWarning, stacklevel=2)
         Logging._log(Level.SEVERE, message, exception)
+
+
+def _written(message: object, *, with_exception: bool) -> str:
+    """Write a message that is no text, where the JSON form of 2.13.1 takes it (rule A-93).
+
+    That form is the one of a deployed connector; the console form there takes text alone. With an exception a text is
+    added to the message, which a list takes too.
+    """
+    if not with_exception or isinstance(message, list):
+        with suppress(TypeError):  # json names a value inside; which message it was is said here
+            return json.dumps(message, ensure_ascii=False)
+    wanted = "text" if with_exception else "text, or what JSON can hold"
+    raise TypeError(f"a log message must be {wanted}, got {type(message).__name__}: {shortened(repr(message))}")
 
 
 def use_sink(sink: Sink) -> None:

@@ -100,12 +100,47 @@ def test_a90_without_a_threshold_logging_is_a_type_error(said: list[Message], mo
         Logging.info("m")
 
 
-@pytest.mark.parametrize("message", [1, None, b"m", ValueError("m"), {"a": 1}])
-def test_a93_a_message_that_is_no_text_is_a_type_error(said: list[Message], message: Any) -> None:
-    with pytest.raises(TypeError, match="a log message must be a string, got "):
+NO_TEXT = [
+    # message              written
+    (42,                   "42"),
+    (1.5,                  "1.5"),
+    (None,                 "null"),
+    (True,                 "true"),
+    ({"größe": [1, None]}, '{"größe": [1, null]}'),
+    (["a", 1],             '["a", 1]'),
+    (("a", 1),             '["a", 1]'),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("message", "written"), NO_TEXT)
+def test_a93_a_message_that_is_no_text_is_written_as_json(said: list[Message], message: Any, written: str) -> None:
+    Logging.info(message)
+
+    assert said == [(Level.INFO, written)]
+
+
+@pytest.mark.parametrize("message", [b"m", ValueError("m"), {1}, NOON, {"at": NOON}])
+def test_a93_a_message_that_json_cannot_hold_is_a_type_error(said: list[Message], message: Any) -> None:
+    with pytest.raises(TypeError, match=r"^a log message must be text, or what JSON can hold, got \w+: "):
         Logging.info(message)
 
     assert said == []
+
+
+@pytest.mark.parametrize("message", [42, None, {"a": 1}, ("a", 1), b"m"])
+def test_a93_with_an_exception_a_message_must_be_text(said: list[Message], message: Any) -> None:
+    with pytest.raises(TypeError, match=r"^a log message must be text, got \w+: "):
+        Logging.error(message, KeyError("k"))
+
+    assert said == []
+
+
+def test_a93_a_list_may_come_with_an_exception_and_stays_as_it_is(said: list[Message]) -> None:
+    message: Any = ["a"]
+    Logging.error(message, KeyError("k"))
+
+    assert said == [(Level.ERROR, "[\"a\"]\nKeyError: 'k'")]
+    assert message == ["a"]
 
 
 @pytest.mark.parametrize("method", [Logging.error, Logging.critical])
