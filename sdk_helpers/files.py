@@ -24,6 +24,7 @@ import gzip
 import io
 import json
 import lzma
+import re
 import shutil
 import stat
 import tarfile
@@ -55,6 +56,15 @@ _BROKEN = (
     NotImplementedError,
     tarfile.ReadError,
 )
+
+
+# How a file starts that is compressed otherwise than by gzip; no text and no tar starts so.
+_NOT_READ = {
+    "bzip2": re.compile(rb"BZh[1-9](1AY&SY|\x17rE8P\x90)"),
+    "xz": re.compile(rb"\xfd7zXZ\x00"),
+    "zstd": re.compile(rb"\x28\xb5\x2f\xfd"),
+}
+_LONGEST_START = 10
 
 
 class Readable(Protocol):
@@ -258,7 +268,7 @@ def tar_members(
 
     A tar has no list of what is in it: what is wrong with a later file is found when it comes.
     Errors: FileRefused for what `zip_members` refuses, for anything but files and folders, such as devices, and for a
-    tar that is damaged or ends too early.
+    tar that is damaged, ends too early, or is compressed otherwise than by gzip.
     """
     with _unpacked(source, max_bytes + max_members * _TAR_HEADER_BYTES + MIB) as (name, stream):
         yield from _tar_members(stream, name, max_bytes, max_members)
@@ -365,11 +375,15 @@ def _opened(source: Source) -> Iterator[tuple[str, Readable]]:
 
 @contextmanager
 def _unpacked(source: Source, max_bytes: int) -> Iterator[tuple[str, io.BufferedReader[Any]]]:
-    """Give the name and the bytes of a file, gunzipped if it starts like gzip."""
+    """Give the name and the bytes of a file, gunzipped if it starts like gzip; refuse other compressions by name."""
     with _opened(source) as (name, file):
         capped = _Capped(file, name, max_bytes)
         packed = io.BufferedReader(capped)
-        if capped.peek(2) != b"\x1f\x8b":
+        start = capped.peek(_LONGEST_START)
+        for compression, pattern in _NOT_READ.items():
+            if pattern.match(start):
+                raise FileRefused(f"{name}: compressed by {compression}, which is not read here; gzip is: unpack it first")
+        if not start.startswith(b"\x1f\x8b"):
             yield name, packed
             return
         with gzip.GzipFile(fileobj=packed) as unzipped:

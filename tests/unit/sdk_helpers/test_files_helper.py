@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
 import json
+import lzma
 import stat
 import tarfile
 import tracemalloc
@@ -590,6 +592,42 @@ def test_a_tar_that_is_cut_off_inside_a_file_is_refused_where_that_is_read() -> 
     _, member = next(tar_members(io.BytesIO(content)))
 
     assert refusal(csv_rows(member)).startswith("the stream: a.csv: damaged at byte ")
+
+
+# Other compressions
+
+ZSTD = bytes.fromhex("28b52ffd045829000069640a310aed80b572")  # of the same rows, written by the command `zstd`
+OTHER_COMPRESSIONS = [
+    ("bzip2", bz2.compress(b"id\n1\n")),
+    ("bzip2", bz2.compress(b"")),
+    ("xz", lzma.compress(b"id\n1\n")),
+    ("zstd", ZSTD),
+]
+
+
+@pytest.mark.parametrize(("compression", "content"), OTHER_COMPRESSIONS, ids=["bzip2", "empty bzip2", "xz", "zstd"])
+@pytest.mark.parametrize("read", [csv_rows, json_lines, tar_members, lambda source: xml_rows(source, "row")])
+def test_a_compression_that_is_not_read_is_refused_by_name(read: Any, compression: str, content: bytes) -> None:
+    assert refusal(read(OnlyReads(content))) == (
+        f"the stream: compressed by {compression}, which is not read here; gzip is: unpack it first"
+    )
+
+
+@pytest.mark.parametrize(("compression", "mode"), [("bzip2", "w:bz2"), ("xz", "w:xz")])
+def test_a_tar_in_a_compression_that_is_not_read_is_refused_by_name(
+    tmp_path: Path, compression: str, mode: str
+) -> None:
+    archive = tmp_path / "all.tar"
+    archive.write_bytes(tarred("a.csv", mode=mode).getvalue())
+    with pytest.raises(FileRefused, match=rf"all\.tar: compressed by {compression}, which is not read here; gzip is"):
+        untar(archive, tmp_path / "in")
+
+    assert not (tmp_path / "in").exists()
+
+
+@pytest.mark.parametrize("start", ["BZh", "BZh9", "BZh91", "BZh91AY&S", "(/"])
+def test_text_that_only_starts_like_a_compressed_file_is_text(start: str) -> None:
+    assert list(csv_rows(io.BytesIO(f"{start}\n1\n".encode()))) == [{start: "1"}]
 
 
 def test_the_stream_of_the_caller_stays_open() -> None:
