@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -21,8 +22,9 @@ import polars
 import pyarrow as pa
 import pytest
 
-from headwater import ConfigurationForm, Connector, Test, form_field
+from headwater import ConfigurationForm, Connector, FileUpload, Test, form_field
 from headwater import Operations as op
+from headwater.compat import wire
 from headwater.compat.server import DETAILS_BYTES
 from headwater.errors import ConfigurationError
 from headwater.log import redact
@@ -261,6 +263,64 @@ def test_checkpoint_returns_when_the_client_was_sent_what_it_covers() -> None:
         taken = kinds(list(responses))
 
     assert (before, taken, returned.is_set()) == (False, ["1 records"] * 4 + ["checkpoint"], True)
+
+
+def test_a42_a_checkpoint_that_no_client_takes_in_time_is_a_timeout_in_its_call(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(wire, "CHECKPOINT_SECONDS", 0.3)
+    raised: list[str] = []
+    ended = threading.Event()
+
+    def update(configuration: Values, state: State) -> None:
+        for number in range(4):
+            op.upsert("rows", {"id": number, "text": "x" * 3_000_000})
+        try:
+            op.checkpoint({"first": True})
+        except TimeoutError as error:
+            raised.append(str(error))
+        ended.set()
+
+    with served(Connector(update)) as client:
+        responses = client.call("Update")
+        assert ended.wait(20)
+        list(responses)
+
+    assert raised == ["Checkpoint flush timed out. Consumer may have failed to process checkpoint."]
+
+
+def test_a43_the_chunks_of_a_file_and_its_row_are_together_whatever_other_threads_emit() -> None:
+    def emit(thread: int) -> None:
+        for number in range(5):
+            op.upsert("rows", {"thread": thread})
+            file = FileUpload(f"{thread}-{number}", io.BytesIO(b"x" * 5_000_000))
+            op.upsert("files", {"id": thread}, file=file)
+
+    def update(configuration: Values, state: State) -> None:
+        threads = [threading.Thread(target=emit, args=(thread,)) for thread in range(4)]
+        for each in threads:
+            each.start()
+        for each in threads:
+            each.join()
+
+    with served(Connector(update)) as client:
+        responses = client.update()
+
+    parts = [part for each in responses for part in parts_of(each)]
+    starts = [at for at, (kind, path) in enumerate(parts) if kind == "chunk" and parts[at - 1] != (kind, path)]
+    assert len(starts) == 20
+    assert [parts[at : at + 5] for at in starts] == [
+        [("chunk", parts[at][1])] * 3 + [("end", parts[at][1]), ("row", parts[at][1])] for at in starts
+    ]
+
+
+def parts_of(response: Any) -> Iterator[tuple[str, str]]:
+    """Give each record and each chunk of a file as its kind, and the file it is of."""
+    if response.HasField("unstructured_record"):
+        chunk = response.unstructured_record
+        yield "end" if chunk.is_last else "chunk", chunk.file_path
+    for record in response.records.records:
+        yield "row", record.data["_fivetran_file_path"].string
 
 
 def test_a_client_that_does_not_read_stops_the_author() -> None:
