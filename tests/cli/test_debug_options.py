@@ -53,6 +53,25 @@ def test_the_configuration_file_and_the_naming_can_be_chosen(project: CliProject
     assert [(row["id"], row["who"]) for row in json.loads(shown.out)] == [(1, "me")]
 
 
+def test_a126_the_configuration_is_a_plain_dict_of_texts_that_update_may_change(project: CliProject) -> None:
+    project.connector(
+        """
+kinds = sorted({type(each).__name__ for each in [*configuration, *configuration.values()]})
+op.upsert("seen", {"id": 1, "of": type(configuration).__name__, "kinds": kinds, "values": dict(configuration)})
+configuration["added"] = configuration.pop("host")
+""",
+        schema="schema = None",
+    )
+    project.configuration({"host": "db", "größe": "", "list": "[1, 2]", "secret": "s3cret"})
+    outcome = project.debug()
+    shown = project.run("show", "seen", "--format", "json")
+    [row] = json.loads(shown.out)
+
+    assert outcome.code == 0
+    assert (row["of"], json.loads(row["kinds"])) == ("dict", ["str"])
+    assert json.loads(row["values"]) == {"host": "db", "größe": "", "list": "[1, 2]", "secret": "s3cret"}
+
+
 def test_another_destination_can_be_named_and_shown(project: CliProject) -> None:
     outcome = project.connector(COUNT_ON).debug("--destination", "duckdb:else.db", "--max-rows", "1")
     shown = project.run(

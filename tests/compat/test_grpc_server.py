@@ -387,6 +387,23 @@ def update_when_free(client: SourceClient, **fields: Any) -> list[Any]:
                 raise
 
 
+def test_a126_the_configuration_of_a_request_is_a_plain_dict_of_texts() -> None:
+    seen: list[Any] = []
+
+    def schema(configuration: Values) -> list[dict[str, Any]]:
+        seen.append(configuration)
+        return []
+
+    def update(configuration: Values, state: State) -> None:
+        seen.append(configuration)
+
+    with served(Connector(update, schema)) as client:
+        client.call("Schema", configuration={"host": "db"})
+        client.update(configuration={"host": "db"})
+
+    assert [(type(each), each) for each in seen] == [(dict, {"host": "db"})] * 2
+
+
 def test_a_second_update_at_the_same_time_is_refused() -> None:
     go_on = threading.Event()
 
