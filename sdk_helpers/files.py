@@ -382,7 +382,9 @@ def _unpacked(source: Source, max_bytes: int) -> Iterator[tuple[str, io.Buffered
         start = capped.peek(_LONGEST_START)
         for compression, pattern in _NOT_READ.items():
             if pattern.match(start):
-                raise FileRefused(f"{name}: compressed by {compression}, which is not read here; gzip is: unpack it first")
+                raise FileRefused(
+                    f"{name}: compressed by {compression}, which is not read here; gzip is: unpack it first"
+                )
         if not start.startswith(b"\x1f\x8b"):
             yield name, packed
             return

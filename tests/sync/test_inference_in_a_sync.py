@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
-from typing import Any
 from uuid import UUID
 
 import pytest
