@@ -179,7 +179,7 @@ class Logging:
     _sink: Sink = staticmethod(json_line)
 
     @staticmethod
-    def _log(level: Level, message: str, exception: BaseException | None = None) -> None:
+    def _log(level: Level, message: object, exception: BaseException | None = None) -> None:
         if Logging.LOG_LEVEL is None:
             raise TypeError("Logging.LOG_LEVEL is None; set it to a level")
         if level < Logging.LOG_LEVEL:
