@@ -15,7 +15,8 @@ from dataclasses import dataclass
 class Remedies:
     """One sentence, or its end, for each thing that has a way out of its own in each command; here those of a project.
 
-    all_rows  how rows come back that are gone from the destination; the end of a sentence
+    all_rows           how rows come back that are gone from the destination; the end of a sentence
+    spill_folder_full  the beginning of a sentence
     """
 
     all_rows: str = "with --full-resync"
@@ -25,6 +26,7 @@ class Remedies:
     names_collide: str = "Rename one in the connector, or use the naming FIVETRAN."
     no_such_path: str = 'Rename the folder, or name a file elsewhere in headwater.toml: destination = "duckdb:/…".'
     out_of_memory: str = "Checkpoint more often, or raise memory_mb in headwater.toml."
+    spill_folder_full: str = "Make room there, or raise memory_mb in headwater.toml"
     too_wide: str = "block columns in headwater.toml, or send some of them as one JSON column; hash a long key."
 
 

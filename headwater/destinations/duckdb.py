@@ -469,7 +469,7 @@ class DuckDB:
         if is_spill_full(error):
             return DestinationError(
                 f"{spill_folder(self._path)}: the disk is full, and the rows of this segment need more than memory_mb",
-                hint="Make room there, or raise memory_mb in headwater.toml; nothing that was committed is lost.",
+                hint=f"{remedies().spill_folder_full}; nothing that was committed is lost.",
             )
         return DestinationError(f"{self._path}: {error}", hint=hint(error))
 

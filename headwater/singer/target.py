@@ -41,6 +41,7 @@ REMEDIES = Remedies(
     names_collide="Rename one in the tap, or use the naming FIVETRAN (the setting 'naming').",
     no_such_path="Rename the folder, or name a file elsewhere: the setting 'destination', \"duckdb:/…\".",
     out_of_memory="Lower the setting 'batch_size_rows', or raise 'memory_mb'.",
+    spill_folder_full="Make room there, or raise the setting 'memory_mb'",
     too_wide="leave out columns in the tap's catalog, or let it send some of them as one object; shorten a long key.",
 )
 
