@@ -23,6 +23,7 @@ class Remedies:
     loaded_otherwise: str = (
         "Go back to the old one, or start over: `headwater reset`, or `headwater debug --full-resync`."
     )
+    name_not_taken: str = "Rename it in the connector, or use the naming FIVETRAN."
     names_collide: str = "Rename one in the connector, or use the naming FIVETRAN."
     no_such_path: str = 'Rename the folder, or name a file elsewhere in headwater.toml: destination = "duckdb:/…".'
     out_of_memory: str = "Checkpoint more often, or raise memory_mb in headwater.toml."

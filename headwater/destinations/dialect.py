@@ -24,7 +24,7 @@ def require_no_nul(table: str, names: Iterable[str]) -> None:
         if "\0" in name:
             raise DestinationError(
                 f"{table}: the name {name!r} holds U+0000, which this destination does not take in it",
-                hint="Rename it in the connector, or use the naming FIVETRAN.",
+                hint=remedies().name_not_taken,
             )
 
 

@@ -38,6 +38,7 @@ REMEDIES = Remedies(
     all_rows="when the tap runs without a STATE and sends them anew",
     loaded_otherwise="Go back to the old one (key_properties of the tap, hard_delete of the target), or load into "
     "another schema (the setting 'schema'), or drop the table and run the tap without a STATE: it sends all rows anew.",
+    name_not_taken="Rename it in the tap, or use the naming FIVETRAN (the setting 'naming').",
     names_collide="Rename one in the tap, or use the naming FIVETRAN (the setting 'naming').",
     no_such_path="Rename the folder, or name a file elsewhere: the setting 'destination', \"duckdb:/…\".",
     out_of_memory="Lower the setting 'batch_size_rows', or raise 'memory_mb'.",
