@@ -18,7 +18,7 @@ def memory_mb() -> float:
     """Read how much memory this process holds now, in megabytes; where that is unknown, the most it has held."""
     try:
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-    except FileNotFoundError:
+    except OSError:  # there is no such file, or no descriptor is free
         return _most_mb()
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
@@ -27,7 +27,7 @@ def peak_mb() -> float:
     """Read the most memory this process has held, in megabytes."""
     try:
         status = Path("/proc/self/status").read_text(encoding="utf-8")
-    except FileNotFoundError:
+    except OSError:
         return _most_mb()
     # Not ru_maxrss: on Linux that begins with what the process had that started this one.
     return int(status.partition("VmHWM:")[2].split()[0]) * 1024 / 1e6

@@ -258,14 +258,11 @@ class Sync:
                 self._require_activity(stream)
                 self._reporter.progress(self.progress)
             loading.join()
-        except ConnectorError as error:
-            stream.stop(error)
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the destination is closed after it: nobody may be using it
+            interrupted = isinstance(error, KeyboardInterrupt | Interrupted)
+            stream.stop(Interrupted("the sync was interrupted") if interrupted else error)
             loading.join()
-            return self._result("failed", error)
-        except (KeyboardInterrupt, Interrupted) as error:
-            stream.stop(Interrupted("the sync was interrupted"))
-            loading.join()
-            return self._result("interrupted", error)
+            return self._result("interrupted" if interrupted else "failed", error)
         return self._outcome()
 
     def _require_activity(self, stream: Stream) -> None:

@@ -8,14 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import chain
 
+from tests.faults.shop import LONG as LONG
 from tests.faults.shop import Shop
 
 DUCKDB, POSTGRES, MEMORY = "duckdb", "postgres", "memory"
 BOTH = (DUCKDB, POSTGRES)
 EVERY = (DUCKDB, POSTGRES, MEMORY)
 
-# The long form tries so many moments of each row that has many, and the rows that are its own; 0 for the short form.
-LONG = int(os.environ.get("HEADWATER_FAULTS_LONG", "0"))
 # It makes random moments come again.
 SEED = int(os.environ.get("HEADWATER_SEED", random.randrange(10**6)))
 
