@@ -517,14 +517,14 @@ class _TarMember(tarfile.TarInfo):
     """A member whose header is damaged is an error; tarfile itself takes it for the end, and what follows is lost."""
 
     @classmethod
-    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> _TarMember:
+    def fromtarfile(cls, archive: tarfile.TarFile, /) -> _TarMember:
         try:
-            return super().frombuf(buf, encoding, errors)
+            return super().fromtarfile(archive)
         except tarfile.EOFHeaderError:  # type: ignore[attr-defined]  # not in the published types
             raise
         except tarfile.HeaderError as error:
-            what = "it ends too early" if not buf else f"damaged: {error}"
-            raise tarfile.ReadError(what) from error
+            ended = isinstance(error, tarfile.EmptyHeaderError)  # type: ignore[attr-defined]  # as above
+            raise tarfile.ReadError("it ends too early" if ended else f"damaged: {error}") from error
 
 
 def _refuse_zipped(member: zipfile.ZipInfo, name: str) -> None:
