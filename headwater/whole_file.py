@@ -17,7 +17,7 @@ def write_whole(path: Path, content: str | bytes, *, durable: bool = True, priva
     try:
         _write(temporary, content, durable=durable, private=private)
         temporary.replace(path)
-    except BaseException:
+    except BaseException:  # after Ctrl-C too no half is left
         temporary.unlink(missing_ok=True)
         raise
 

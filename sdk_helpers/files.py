@@ -53,7 +53,7 @@ _BROKEN = (
     zlib.error,
     lzma.LZMAError,
     EOFError,
-    NotImplementedError,
+    NotImplementedError,  # a compression that zipfile does not know
     tarfile.ReadError,
 )
 
@@ -523,7 +523,7 @@ class _TarMember(tarfile.TarInfo):
         except tarfile.EOFHeaderError:  # type: ignore[attr-defined]  # not in the published types
             raise
         except tarfile.HeaderError as error:
-            ended = isinstance(error, tarfile.EmptyHeaderError)  # type: ignore[attr-defined]  # as above
+            ended = isinstance(error, tarfile.EmptyHeaderError)  # type: ignore[attr-defined]  # not in the published types
             raise tarfile.ReadError("it ends too early" if ended else f"damaged: {error}") from error
 
 

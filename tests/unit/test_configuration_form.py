@@ -107,19 +107,19 @@ WRONG_FIELDS: list[tuple[Callable[[], FormField], Exception]] = [
         ValueError("DropdownField 'region' must define at least one option in 'fields'."),
     ),
     (
-        lambda: form_field.DropdownField("region", "Region", fields=["eu"]),  # type: ignore[list-item]  # tested
+        lambda: form_field.DropdownField("region", "Region", fields=["eu"]),  # type: ignore[list-item]  # what it refuses
         TypeError("DropdownField region: fields must hold DropdownFieldParam(…), not 'eu'"),
     ),
     (
-        lambda: form_field.TextField("key", 7),  # type: ignore[arg-type]  # that is what is tested
+        lambda: form_field.TextField("key", 7),  # type: ignore[arg-type]  # what it refuses
         TypeError("TextField key: label must be a string, not 7"),
     ),
     (
-        lambda: form_field.TextField("key", "Key", placeholder=b"p"),  # type: ignore[arg-type]  # the same
+        lambda: form_field.TextField("key", "Key", placeholder=b"p"),  # type: ignore[arg-type]  # what it refuses
         TypeError("TextField key: placeholder must be a string, not b'p'"),
     ),
     (
-        lambda: form_field.ToggleField("key", "Key", required="no"),  # type: ignore[arg-type]  # the same
+        lambda: form_field.ToggleField("key", "Key", required="no"),  # type: ignore[arg-type]  # what it refuses
         TypeError("ToggleField key: required must be True or False, not 'no'"),
     ),
     (

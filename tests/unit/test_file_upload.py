@@ -71,14 +71,14 @@ def test_a110_a_wrong_file_is_refused_where_it_is_made(arguments: tuple[Any, ...
 @pytest.mark.parametrize("kind", [ValueError, TypeError])
 def test_a110_a_stream_that_cannot_be_read_is_what_either_way_of_asking_expects(kind: type[Exception]) -> None:
     with pytest.raises(kind, match="does not have a read"):
-        FileUpload("a", object())  # type: ignore[arg-type]  # that is what is tested
+        FileUpload("a", object())  # type: ignore[arg-type]  # what it refuses is what is tested
 
 
 def test_a110_a_file_does_not_change_after_it_was_looked_at() -> None:
     upload = FileUpload("a", io.BytesIO())
 
     with pytest.raises(AttributeError):
-        upload.path = "../b"  # type: ignore[misc]  # that is what is tested
+        upload.path = "../b"  # type: ignore[misc]  # what it refuses is what is tested
 
 
 @pytest.mark.parametrize("expected_bytes", [None, 0, 2**63 - 1])
