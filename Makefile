@@ -34,8 +34,8 @@ clean:
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install -q --disable-pip-version-check uv
 
-# What `headwater/_cells.c` is compiled with. Where it can't be had, headwater runs in Python alone, and is slower.
-PACKAGE := pyproject.toml hatch_build.py headwater/_cells.c
+# What `headwater/_*.c` are compiled with. Where it can't be had, headwater runs in Python alone, and is slower.
+PACKAGE := pyproject.toml hatch_build.py $(wildcard headwater/_*.c)
 HAS_COMPILER := command -v cc >/dev/null && $(PYTHON) -c 'import pathlib, sys, sysconfig; \
   sys.exit(not pathlib.Path(sysconfig.get_path("include"), "Python.h").exists())'
 

@@ -1,6 +1,7 @@
-"""Build the compiled part of headwater, `headwater/_cells.c`, where there is a C compiler.
+"""Build the compiled part of headwater, the files `headwater/_*.c`, where there is a C compiler.
 
-Without one the wheel holds Python alone, and says so: see `headwater/cells.py`. HEADWATER_PURE_PYTHON=1 asks for that.
+Without one the wheel holds Python alone, and says so; see `headwater/compiled.py`.
+HEADWATER_PURE_PYTHON=1 asks for that.
 """
 
 from __future__ import annotations
@@ -18,11 +19,9 @@ from setuptools import Distribution, Extension
 from setuptools.command.build_ext import build_ext
 from setuptools.errors import BaseError, CCompilerError
 
-MODULE = "headwater._cells"
 
-
-class CompiledCells(BuildHookInterface[Any]):
-    """Compiles one module against the stable ABI: what is built with Python 3.11 serves all later ones."""
+class CompiledPart(BuildHookInterface[Any]):
+    """Compiles each module against the stable ABI: what is built with Python 3.11 serves all later ones."""
 
     PLUGIN_NAME = "custom"
     _folder: Path | None = None
@@ -39,9 +38,10 @@ class CompiledCells(BuildHookInterface[Any]):
             )
             return
         if version == "editable":
-            shutil.copyfile(built, Path(self.root, "headwater", built.name))
+            for module in built:
+                shutil.copyfile(module, Path(self.root, "headwater", module.name))
             return
-        build_data["force_include"][str(built)] = f"headwater/{built.name}"
+        build_data["force_include"] |= {str(module): f"headwater/{module.name}" for module in built}
         build_data["pure_python"] = False
         build_data["tag"] = f"cp311-abi3-{sysconfig.get_platform().replace('-', '_').replace('.', '_')}"
 
@@ -49,14 +49,15 @@ class CompiledCells(BuildHookInterface[Any]):
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _compile(self, folder: Path) -> Path:
-        source = Path(self.root, "headwater", "_cells.c")
-        command = build_ext(Distribution({"ext_modules": [Extension(MODULE, [str(source)], py_limited_api=True)]}))
+    def _compile(self, folder: Path) -> list[Path]:
+        sources = {f"headwater.{source.stem}": source for source in Path(self.root, "headwater").glob("_*.c")}
+        modules = [Extension(name, [str(source)], py_limited_api=True) for name, source in sources.items()]
+        command = build_ext(Distribution({"ext_modules": modules}))
         command.build_lib = str(folder)
         command.build_temp = str(folder / "objects")
         command.ensure_finalized()
         command.run()
-        return Path(command.get_ext_fullpath(MODULE))
+        return [Path(command.get_ext_fullpath(name)) for name in sources]
 
 
 def _wants_it() -> bool:

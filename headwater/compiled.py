@@ -1,4 +1,4 @@
-"""The compiled part of headwater, where there is one; `headwater/cells.py` says what it is for."""
+"""The compiled part of headwater, where there is one; `cells.py` and `key_set.py` say what it is for."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from headwater._cells import Cells, Upserts
+    from headwater._integer_set import IntegerSet
 
 PURE_PYTHON = "HEADWATER_PURE_PYTHON"
 
 
 class Compiled(NamedTuple):
-    """The classes of `_cells.c`."""
+    """The classes of `_cells.c` and `_integer_set.c`."""
 
     cells: type[Cells]
     upserts: type[Upserts]
+    integer_set: type[IntegerSet]
 
 
 def compiled() -> Compiled | None:
@@ -24,6 +26,7 @@ def compiled() -> Compiled | None:
         return None
     try:
         from headwater._cells import Cells, Upserts
+        from headwater._integer_set import IntegerSet
     except ImportError:
         return None
-    return Compiled(Cells, Upserts)
+    return Compiled(Cells, Upserts, IntegerSet)

@@ -64,7 +64,8 @@ class Redactor:
             self._pattern = re.compile("|".join(pattern for secret in longest_first for pattern in _patterns(secret)))
 
     def __call__(self, text: str) -> str:
-        text = self._URL_PASSWORD.sub(r"\1:***", text)
+        if "://" in text:
+            text = self._URL_PASSWORD.sub(r"\1:***", text)
         return self._pattern.sub("***", text) if self._pattern else text
 
 

@@ -1,4 +1,4 @@
-"""The queue between the author's threads and the loading thread, bounded by bytes."""
+"""The queue between those who emit and the one who loads, bounded by bytes."""
 
 from __future__ import annotations
 
@@ -75,7 +75,12 @@ Queued = TypeVar("Queued", bound=_Queued)
 
 
 class Outbox(Generic[Queued]):
-    """What authors have emitted and the loading thread has not taken yet, in order."""
+    """What authors have emitted and nobody has loaded yet, in order.
+
+    It is the loading thread that takes from here, while authors go on. An author who has to wait until all is loaded
+    would only watch it: where nothing else is on its way, that thread takes over until it gives back. Waking another
+    thread and being woken by it costs more than a small commit.
+    """
 
     def __init__(self, limit: int = QUEUED_BYTES) -> None:
         self._limit = limit
@@ -83,43 +88,72 @@ class Outbox(Generic[Queued]):
         self._bytes = 0
         self._closed = False
         self._failure: BaseException | None = None
-        self._changed = threading.Condition()
+        self._busy = False  # the loading thread has an item in hand
+        self._helper: int | None = None
+        self._taken_over = False
+        lock = threading.Lock()
+        self._filled = threading.Condition(lock)
+        self._room = threading.Condition(lock)
 
     def put(self, item: Queued) -> None:
-        """Hand over an item; waits while the loading thread is behind.
+        """Hand over an item; waits while it takes long to load what came before.
 
         Errors: the failure of the loading thread, if it has failed.
         """
-        with self._changed:
-            while self._bytes >= self._limit and self._failure is None:
-                self._changed.wait()
+        with self._room:
+            while self._bytes >= self._limit and self._failure is None and not self._is_mine():
+                self._room.wait()
             self.raise_failure()
             self._items.append(item)
             self._bytes += item.nbytes
-            self._changed.notify_all()
+            if not self._taken_over:
+                self._filled.notify_all()
 
     def get(self) -> Queued | None:
-        """Take the next item; None when there will be no more."""
-        with self._changed:
-            while not self._items and not self._closed and self._failure is None:
-                self._changed.wait()
+        """Take the next item, in the loading thread; None when there will be no more."""
+        with self._filled:
+            self._busy = False
+            while self._taken_over or not (self._items or self._closed or self._failure):
+                self._filled.wait()
             if self._failure is not None or not self._items:
                 return None
-            item = self._items.popleft()
-            self._bytes -= item.nbytes
-            self._changed.notify_all()
-            return item
+            self._busy = True
+            return self._take()
 
     def get_while(self, wanted: Callable[[Queued], bool]) -> list[Queued]:
         """Take the items that are there already, in order, up to the first that is not wanted; never waits."""
         taken: list[Queued] = []
-        with self._changed:
+        with self._room:
             while self._items and self._failure is None and wanted(self._items[0]):
-                item = self._items.popleft()
-                self._bytes -= item.nbytes
-                taken.append(item)
-            self._changed.notify_all()
+                taken.append(self._take())
         return taken
+
+    # --- an author who loads
+
+    def let_take_over(self) -> None:
+        """Let the calling thread take over when it can."""
+        self._helper = threading.get_ident()
+
+    def take_over(self) -> None:
+        """Keep the loading thread from what is put from now on, where this thread may, and nothing is on its way."""
+        with self._filled:
+            free = not (self._items or self._busy or self._closed or self._failure)
+            self._taken_over = free and self._helper == threading.get_ident()
+
+    def get_own(self) -> Queued | None:
+        """Take the next item, in the thread that has taken over; None when there is none, or it has not."""
+        with self._room:
+            return self._take() if self._items and self._is_mine() else None
+
+    def give_back(self) -> None:
+        """Let the loading thread go on, where this thread has taken over."""
+        with self._filled:
+            if self._is_mine():
+                self._taken_over = False
+                if self._items or self._closed or self._failure:
+                    self._filled.notify_all()
+
+    # --- the end
 
     @property
     def has_items(self) -> bool:
@@ -127,13 +161,13 @@ class Outbox(Generic[Queued]):
 
     def close(self) -> None:
         """Say that no more items come."""
-        with self._changed:
+        with self._filled:
             self._closed = True
-            self._changed.notify_all()
+            self._filled.notify_all()
 
     def fail(self, error: BaseException) -> None:
         """End both sides: every later `put` raises `error`, and whoever waits for a checkpoint or a mark is woken."""
-        with self._changed:
+        with self._filled:
             if self._failure is None:
                 self._failure = error
             for item in self._items:
@@ -141,8 +175,18 @@ class Outbox(Generic[Queued]):
                     item.done.set()
             self._items.clear()
             self._bytes = 0
-            self._changed.notify_all()
+            self._filled.notify_all()
+            self._room.notify_all()
 
     def raise_failure(self) -> None:
         if self._failure is not None:
             raise self._failure
+
+    def _take(self) -> Queued:
+        item = self._items.popleft()
+        self._bytes -= item.nbytes
+        self._room.notify_all()
+        return item
+
+    def _is_mine(self) -> bool:
+        return self._taken_over and self._helper == threading.get_ident()

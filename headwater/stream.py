@@ -59,13 +59,17 @@ class RowNotStored(RowError):
 
 
 class Stream:
-    """Where operations go while a sync runs."""
+    """Where operations go while a sync runs.
+
+    load_to  loads what is on its way to a checkpoint, as far as this thread has taken it over
+    """
 
     def __init__(
         self,
         catalog: Catalog,
         outbox: Outbox[Item],
         *,
+        load_to: Callable[[Checkpoint], None],
         warn: Callable[[str], None],
         strict: bool = False,
         remarks: bool = True,
@@ -76,6 +80,7 @@ class Stream:
     ) -> None:
         self._catalog = catalog
         self._outbox = outbox
+        self._load_to = load_to
         self._warn = warn
         self._strict = strict
         self._remarks = remarks
@@ -183,10 +188,15 @@ class Stream:
             )
         with self._one_checkpoint:
             ticket = Checkpoint(text)
-            with self._lock:
-                self._require_open()
-                self._flush_all()
-                self._outbox.put(ticket)
+            try:
+                with self._lock:
+                    self._require_open()
+                    self._outbox.take_over()
+                    self._flush_all()
+                    self._outbox.put(ticket)
+                self._load_to(ticket)
+            finally:
+                self._outbox.give_back()
             ticket.done.wait()
             self._outbox.raise_failure()
             self.calls["checkpoints"] += 1

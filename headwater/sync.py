@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -48,7 +48,7 @@ class Interrupted(BaseException):
 
 
 class Reporter(Protocol):
-    """Who is told what happens while a sync runs; called from the loading thread, and `progress` from the main one."""
+    """Who is told what happens while a sync runs; called by whoever loads, and `progress` from the main thread."""
 
     def table_changed(self, table: Table) -> None: ...
 
@@ -219,6 +219,7 @@ class Sync:
         stream = self._stream = Stream(
             catalog,
             self._outbox,
+            load_to=self._load_to,
             warn=self.progress.warn,
             strict=self._options.strict,
             remarks=self._options.remarks,
@@ -248,7 +249,7 @@ class Sync:
         )
 
     def _run_threads(self, stream: Stream) -> Result:
-        loading = threading.Thread(target=self._load, name="headwater-load", daemon=True)
+        loading = threading.Thread(target=self._load, args=(self._outbox.get,), name="headwater-load", daemon=True)
         author = threading.Thread(target=self._update, args=(stream,), name="headwater-update", daemon=True)
         loading.start()
         author.start()
@@ -314,6 +315,7 @@ class Sync:
     # --- the author's thread
 
     def _update(self, stream: Stream) -> None:
+        self._outbox.let_take_over()
         try:
             state = load_state(self._state, "the state")
             emitted = self._connector.update_method(configuration=dict(self._configuration), state=state)
@@ -329,35 +331,42 @@ class Sync:
         finally:
             self._author_done.set()
 
-    # --- the loading thread
+    # --- the loading thread, or at a checkpoint the author's
 
-    def _load(self) -> None:
+    def _load(self, take: Callable[[], Item | None]) -> None:
+        """Load what `take` gives, until it gives None."""
         try:
-            while (item := self._outbox.get()) is not None:
-                if isinstance(item, Checkpoint):
-                    try:
-                        self._commit(item.state)
-                    except BaseException as error:
-                        self._outbox.fail(error)
-                        raise
-                    finally:
-                        item.done.set()
-                    continue
-                if isinstance(item, Mark):
-                    item.at = self._loader.mark()
-                    item.done.set()
-                    continue
-                self._pending = True
-                if isinstance(item, Rows):
-                    self._load_rows(item)
-                elif isinstance(item, Truncate):
-                    self._loader.truncate(item)
-                elif isinstance(item, Declaration):
-                    self._loader.declare(item.source, item.columns)
+            while (item := take()) is not None:
+                self._load_item(item)
         except BaseException as error:  # noqa: BLE001 - the top of a thread: whatever it is, it is the result
             self._load_error = error
             if self._stream is not None:
                 self._stream.stop(error)
+
+    def _load_to(self, ticket: Checkpoint) -> None:
+        self._load(lambda: None if ticket.done.is_set() else self._outbox.get_own())
+
+    def _load_item(self, item: Item) -> None:
+        if isinstance(item, Checkpoint):
+            try:
+                self._commit(item.state)
+            except BaseException as error:
+                self._outbox.fail(error)
+                raise
+            finally:
+                item.done.set()
+            return
+        if isinstance(item, Mark):
+            item.at = self._loader.mark()
+            item.done.set()
+            return
+        self._pending = True
+        if isinstance(item, Rows):
+            self._load_rows(item)
+        elif isinstance(item, Truncate):
+            self._loader.truncate(item)
+        elif isinstance(item, Declaration):
+            self._loader.declare(item.source, item.columns)
 
     def _load_rows(self, first: Rows) -> None:
         """Load rows with those that wait behind them, if they are alike: who has fallen behind catches up."""

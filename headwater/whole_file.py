@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import glob
 import os
+from contextlib import suppress
 from pathlib import Path
+
+StrPath = str | Path
 
 
 def write_whole(path: Path, content: str | bytes, *, durable: bool = True, private: bool = False) -> None:
     """Write a file so that a crash leaves the old or the new one, never half.
 
-    durable  wait for the disk; a copy that can be made again need not
+    durable  wait for the disk. A copy that can be made again need not: a crash may also leave none.
     private  for the owner's eyes only
     """
     temporary = _half(path)
     try:
         _write(temporary, content, durable=durable, private=private)
-        temporary.replace(path)
+        if not durable:  # taking the place of another file sends it to the disk at once, which takes most of the time
+            _remove(path)
+        os.replace(temporary, path)
     except BaseException:  # after Ctrl-C too no half is left
-        temporary.unlink(missing_ok=True)
+        _remove(temporary)
         raise
 
 
@@ -32,10 +37,10 @@ def write_new(path: Path, content: str | bytes, *, private: bool = False) -> Non
         _write(temporary, content, durable=True, private=private)
         name_unless_taken(temporary, path)
     finally:
-        temporary.unlink(missing_ok=True)
+        _remove(temporary)
 
 
-def name_unless_taken(temporary: Path, path: Path) -> None:
+def name_unless_taken(temporary: StrPath, path: Path) -> None:
     """Give a file its name.
 
     Errors: FileExistsError when another process has made one of this name.
@@ -45,7 +50,7 @@ def name_unless_taken(temporary: Path, path: Path) -> None:
     except FileExistsError:
         raise
     except OSError:  # a file system without hard links, as exFAT, can only rename
-        temporary.rename(path)
+        os.rename(temporary, path)
 
 
 def remove_halves(path: Path) -> None:
@@ -55,8 +60,14 @@ def remove_halves(path: Path) -> None:
             half.unlink(missing_ok=True)
 
 
-def _half(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}")
+def _half(path: Path) -> str:
+    folder, name = os.path.split(path)
+    return os.path.join(folder, f".{name}.{os.getpid()}")
+
+
+def _remove(path: StrPath) -> None:
+    with suppress(FileNotFoundError):
+        os.unlink(path)
 
 
 def _is_alive(pid: str) -> bool:
@@ -71,9 +82,9 @@ def _is_alive(pid: str) -> bool:
     return True
 
 
-def _write(temporary: Path, content: str | bytes, *, durable: bool, private: bool) -> None:
+def _write(temporary: str, content: str | bytes, *, durable: bool, private: bool) -> None:
     # What a killed process of this number has left is not written on: it may be open to others.
-    temporary.unlink(missing_ok=True)
+    _remove(temporary)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600 if private else 0o666)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content.encode() if isinstance(content, str) else content)

@@ -19,7 +19,7 @@ from headwater.destinations.dialect import columns_from, columns_text, require_n
 from headwater.destinations.duckdb_catalog import StoredTables
 from headwater.destinations.duckdb_file import STATE, DatabaseFile, hint, is_spill_full, spill_folder, state_of
 from headwater.destinations.duckdb_sql import DUCKDB, column_type, quote, schema_name, sql_type, table_name
-from headwater.destinations.highest_keys import HighestKeys
+from headwater.destinations.known_keys import KnownKeys
 from headwater.destinations.migrations import (
     AddColumnInHistory,
     ChangeMode,
@@ -77,7 +77,7 @@ class DuckDB:
         self._file: DatabaseFile | None = None
         self._in_transaction = False
         self._journal: list[Callable[[], None]] = []
-        self._highest = HighestKeys()
+        self._known = KnownKeys()
         self._stored = StoredTables(self._fetch)
         self._rows = 0
         self._bytes = 0
@@ -159,7 +159,7 @@ class DuckDB:
     def _move_to_copy(self) -> None:
         self._end("ROLLBACK")
         self._stored.forget()
-        self._highest.forget_all()
+        self._known.forget_all()
         try:
             self._open_file().move_to_copy()
         except duckdb.Error as error:
@@ -240,7 +240,7 @@ class DuckDB:
                 f"{table}: there is a table {alike!r} already, and DuckDB has no case",
                 hint=remedies().names_collide,
             )
-        self._highest.created(table)
+        self._known.created(table)
         columns = ", ".join(f"{quote(name)} {sql_type(kind)}" for name, kind in table.columns.items())
         self._execute(f"CREATE SCHEMA IF NOT EXISTS {schema_name(table.schema)}")
         self._execute(f"CREATE TABLE {table_name(table)} ({columns})")
@@ -263,7 +263,7 @@ class DuckDB:
         for name, kind in add.items():
             self._execute(f"ALTER TABLE {table_name(table)} ADD COLUMN {quote(name)} {sql_type(kind)}")
         if retype.keys() & set(table.primary_key):
-            self._highest.forget(table)
+            self._known.forget(table)
         for name, kind in retype.items():
             if sql_type(kind) == sql_type(table.columns[name]):
                 continue
@@ -319,7 +319,7 @@ class DuckDB:
             self._forget(table)
             self._stored.created(after.schema, after.name)
         self._stored.altered(after.schema, after.name)
-        self._highest.forget(after)
+        self._known.forget(after)
         self._record(after)
 
     def holds(self, table: Table, column: str, kind: ColumnType) -> bool:
@@ -330,7 +330,7 @@ class DuckDB:
         return self._fetch(f"SELECT count(*) FROM {table_name(table)} WHERE {lossy}") == [(0,)]
 
     def _forget(self, table: Table) -> None:
-        self._highest.forget(table)
+        self._known.forget(table)
         self._stored.dropped(table.schema, table.name)
         self._execute("DELETE FROM _headwater.tables WHERE schema = ? AND name = ?", table.schema, table.name)
 
@@ -352,7 +352,7 @@ class DuckDB:
         name = table_name(table)
         self._open_file().expect_rows(max((part.num_rows for part in batch.parts), default=0))
         if batch.rows is not None:
-            if not self._highest.all_beyond(table, batch.rows, partial(self._highest_key, table)):
+            if not self._known.all_new(table, batch.rows, batch.ends, partial(self._highest_key, table)):
                 self._delete(table, batch.rows)
             columns = DUCKDB.names(batch.rows.column_names)
             insert = f"INSERT INTO {name} ({columns}) SELECT {columns} FROM {_BATCH}"

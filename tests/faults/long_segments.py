@@ -21,13 +21,13 @@ SHORTENED = {
 A_FILE = "headwater.destinations.duckdb_file:DatabaseFile"
 COPIED = Step("the file is copied, nothing is done again in the copy", "after", f"{A_FILE}.move_to_copy", 2)
 
-# In the order of the path. Path.replace and sync_folder are called for state.json and the new file too.
+# In the order of the path. os.replace and sync_folder are called for state.json and the new file too.
 COPYING = (
     COPIED,
     *STEPS[7:20],
     Step("the state is in the copy, the file is the old one", "before", f"{A_FILE}.replace_with_copy", 2),
-    Step("the copy is closed, and has not the file's name", "before", "pathlib:Path.replace", 3),
-    Step("the copy has the file's name, nobody knows", "after", "pathlib:Path.replace", 3),
+    Step("the copy is closed, and has not the file's name", "before", "os:replace", 3),
+    Step("the copy has the file's name, nobody knows", "after", "os:replace", 3),
     Step("the name is durable, nobody knows", "after", "headwater.destinations.duckdb_file:sync_folder", 3),
 )
 

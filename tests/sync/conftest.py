@@ -1,4 +1,4 @@
-"""Both kinds of cells: what a sync does is the same with the compiled one and the one in Python."""
+"""Both kinds of cells: what a sync does is the same with the compiled part of headwater and in Python alone."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from headwater import cells
+from headwater import cells, key_set
 
 
 @pytest.fixture(scope="module", params=["compiled", "python"])
@@ -15,4 +15,5 @@ def kind_of_cells(request: pytest.FixtureRequest) -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "python":
             patch.setattr(cells, "_compiled", None)
+            patch.setattr(key_set, "_compiled", None)
         yield request.param
