@@ -128,6 +128,14 @@ def test_of_many_tables_the_last_ones_have_a_set_and_all_keep_their_highest_key(
     assert [all_new(known, [5], of=each) for each in tables] == [False] * 20
 
 
+def test_a_table_keeps_its_set_however_often_it_is_written(kind: str) -> None:
+    known = KnownKeys()
+    assert [all_new(known, [n, 99 + n]) for n in range(0, 20, 2)] == [True] + [kind == "compiled"] * 9
+    assert all_new(known, [1], of=table(name="other"))
+
+    assert all_new(known, [1]) == (kind == "compiled")
+
+
 def test_tables_in_turn_that_are_too_many_for_a_set_each_keep_none(kind: str) -> None:
     known, tables = KnownKeys(), [table(name=f"t{n}") for n in range(9)]
 
