@@ -30,17 +30,19 @@ def stored(kind: str, values: list[Any], *, strict: bool) -> tuple[Result, list[
     destination.open()
     connector = Connector(update, lambda configuration: schema)
     result = Sync(connector, {}, destination, Options(strict=strict), Quiet()).run()
+    if result.error is not None:
+        return result, []
     return result, [row["v"] for row in sorted(destination.rows("t"), key=lambda row: row["id"])]
 
 
 @both
 @pytest.mark.parametrize("text", ["\ud800", "a\udfffb", "\ud83d"])
 def test_a_74_a_lone_surrogate_in_text_is_refused_and_named(text: str, strict: bool) -> None:
-    result, rows = stored("STRING", ["before", text], strict=strict)
+    result, _ = stored("STRING", ["before", text], strict=strict)
 
     assert result.status == "failed"
     assert ascii(text)[1:-1] in str(result.error)
-    assert rows == []
+    assert result.progress.commits == 0
 
 
 @both
@@ -53,7 +55,9 @@ def test_a_74_json_escapes_a_lone_surrogate_and_text_may_hold_nul(strict: bool) 
 
 
 @both
-def test_a_75_days_and_times_from_the_first_of_the_calendar_and_before_1970_are_stored_as_they_are(strict: bool) -> None:
+def test_a_75_days_and_times_from_the_first_of_the_calendar_and_before_1970_are_stored_as_they_are(
+    strict: bool,
+) -> None:
     days = ["0001-01-01", "1582-10-15", "1969-12-31", "1970-01-01", "9999-12-31"]
     times = [f"{day}T23:59:59.999999" for day in days]
     _, dates = stored("NAIVE_DATE", days, strict=strict)
