@@ -113,7 +113,7 @@ class Outbox(Generic[Queued]):
         """Take the next item, in the loading thread; None when there will be no more."""
         with self._filled:
             self._busy = False
-            while self._taken_over or not (self._items or self._closed or self._failure):
+            while self._taken_over or not self._is_wanted():
                 self._filled.wait()
             if self._failure is not None or not self._items:
                 return None
@@ -137,7 +137,7 @@ class Outbox(Generic[Queued]):
     def take_over(self) -> None:
         """Keep the loading thread from what is put from now on, where this thread may, and nothing is on its way."""
         with self._filled:
-            free = not (self._items or self._busy or self._closed or self._failure)
+            free = not self._busy and not self._is_wanted()
             self._taken_over = free and self._helper == threading.get_ident()
 
     def get_own(self) -> Queued | None:
@@ -150,7 +150,7 @@ class Outbox(Generic[Queued]):
         with self._filled:
             if self._is_mine():
                 self._taken_over = False
-                if self._items or self._closed or self._failure:
+                if self._is_wanted():
                     self._filled.notify_all()
 
     # --- the end
@@ -187,6 +187,10 @@ class Outbox(Generic[Queued]):
         self._bytes -= item.nbytes
         self._room.notify_all()
         return item
+
+    def _is_wanted(self) -> bool:
+        """Whether the loading thread has something to do, or to end for."""
+        return bool(self._items) or self._closed or self._failure is not None
 
     def _is_mine(self) -> bool:
         return self._taken_over and self._helper == threading.get_ident()

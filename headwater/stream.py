@@ -7,6 +7,7 @@ Promises  memory is bounded; a slow destination slows the author; nothing is dro
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 # What the buffers of all tables may hold together.
 BUFFERED_BYTES = 96_000_000
+# So many calls lie in each other, at most, where something is loaded.
+LOADING_FRAMES = 200
 # Arrow input is cut into pieces of so many rows: enough for a destination to use all its threads.
 FRAME_ROWS = 1_000_000
 
@@ -191,7 +194,8 @@ class Stream:
             try:
                 with self._lock:
                     self._require_open()
-                    self._outbox.take_over()
+                    if not _is_deep():
+                        self._outbox.take_over()
                     self._flush_all()
                     self._outbox.put(ticket)
                 self._load_to(ticket)
@@ -376,6 +380,15 @@ class Stream:
                 self._open = False
             self._outbox.close()
             raise EndOfSync
+
+
+def _is_deep() -> bool:
+    """Whether calls lie so deep in each other here that loading on top of them could go beyond Python's limit."""
+    try:
+        sys._getframe(sys.getrecursionlimit() - LOADING_FRAMES)
+    except ValueError:
+        return False
+    return True
 
 
 def _mapping(source: SourceTable, data: Any) -> Mapping[str, Any]:

@@ -345,6 +345,10 @@ class Sync:
 
     def _load_to(self, ticket: Checkpoint) -> None:
         self._load(lambda: None if ticket.done.is_set() else self._outbox.get_own())
+        if (
+            self._load_error is not None
+        ):  # it may have come before the checkpoint was in hand: nobody else will end the wait
+            ticket.done.set()
 
     def _load_item(self, item: Item) -> None:
         if isinstance(item, Checkpoint):

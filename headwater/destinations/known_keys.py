@@ -38,11 +38,14 @@ class KnownKeys:
 
     def forget(self, table: Table) -> None:
         """Note that the key column has another type now, or that other rows have come by another way."""
-        self._known.pop((table.schema, table.name), None)
+        keys = self._known.pop((table.schema, table.name), None)
+        if keys in self._recent:
+            self._recent.remove(keys)
 
     def forget_all(self) -> None:
         """Note that the transaction was rolled back: a table may have been another, with other keys."""
         self._known.clear()
+        self._recent.clear()
 
     def all_new(self, table: Table, rows: pa.Table, ends: Range | None, read: Callable[[], Any]) -> bool:
         """Say whether the table has certainly never had any key of `rows`, and note them.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -96,6 +97,39 @@ def test_a_thread_of_the_connectors_own_never_loads() -> None:
 
     assert result.error is None
     assert destination.calls == [("write", LOADING), ("commit", LOADING)]
+
+
+def test_calls_that_lie_deep_in_each_other_leave_loading_to_the_other_thread() -> None:
+    def emit(levels: int) -> None:
+        op.upsert("t", {"id": levels})
+        op.checkpoint({"levels": levels})
+        if levels:
+            emit(levels - 1)
+
+    destination = Watched()
+    result = run(lambda: emit(sys.getrecursionlimit() - 100), destination)
+
+    assert result.error is None
+    assert destination.calls[0] == ("write", AUTHOR)
+    assert destination.calls[-1] == ("commit", LOADING)
+    assert len(destination.rows("t")) == sys.getrecursionlimit() - 99
+
+
+class Falsy(Exception):
+    """An author's error that Python takes for false."""
+
+    def __bool__(self) -> bool:
+        return False
+
+
+def test_an_error_that_counts_as_false_ends_the_sync_too() -> None:
+    def emit() -> None:
+        raise error
+
+    error, destination = Falsy("no rows"), Watched()
+    result = run(emit, destination)
+
+    assert result.error is error
 
 
 def test_what_other_threads_emit_meanwhile_is_loaded_after_the_checkpoint() -> None:
