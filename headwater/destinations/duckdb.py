@@ -116,8 +116,9 @@ class DuckDB:
         )  # fmt: skip
         if updated != [(1,)]:
             raise Fenced(f"a newer sync has taken over the connection {self._connection}; this one changed nothing")
-        self._end("COMMIT")
         file = self._open_file()
+        file.expect_commit(self._bytes)
+        self._end("COMMIT")
         if file.is_copy:
             self._replace(file)
         self._journal.clear()

@@ -29,6 +29,9 @@ from headwater.whole_file import name_unless_taken
 # the file grows by a fifth.
 ROW_GROUP_ROWS = 10_240
 
+# DuckDB empties its log into the file when it has become so large: its own default.
+LOG_BYTES = 16 * 1024 * 1024
+
 CATALOG = "warehouse"
 
 # So many parsed statements are kept: a handful for each of a hundred tables.
@@ -139,7 +142,19 @@ class DatabaseFile:
 
     def expect_rows(self, rows: int) -> None:
         """Choose how many threads SQL runs with: one for a small batch, where more cost a third of the time."""
-        threads = max(2, os.cpu_count() or 2) if rows >= ROW_GROUP_ROWS else 1
+        self._use_threads(all_of_them=rows >= ROW_GROUP_ROWS)
+
+    def expect_commit(self, nbytes: int) -> None:
+        """Choose the same for a commit of so many bytes: all threads, where the log may be emptied into the file."""
+        try:
+            logged = self._log.stat().st_size
+        except OSError:  # it has been emptied
+            return
+        if logged + 2 * nbytes >= LOG_BYTES:
+            self._use_threads(all_of_them=True)
+
+    def _use_threads(self, *, all_of_them: bool) -> None:
+        threads = max(2, os.cpu_count() or 2) if all_of_them else 1
         if threads != self._threads:
             self.connection.execute(f"SET threads = {threads}")
             self._threads = threads
@@ -197,6 +212,7 @@ class DatabaseFile:
         _remove_copies(self.path)
 
     def _attach(self, path: Path) -> None:
+        self._log = Path(f"{path}.wal")
         self.connection.execute(f"ATTACH {_text(name_for_duckdb(path))} AS {CATALOG} (ROW_GROUP_SIZE {ROW_GROUP_ROWS})")
         self.connection.execute(f"USE {CATALOG}")
 

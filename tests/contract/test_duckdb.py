@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
@@ -15,7 +16,7 @@ from headwater.history import END_OF_TIME
 from headwater.schema import ACTIVE, END, START, SYNCED
 from headwater.testing.contract import LATER, batch, made, opened, rows_in_place, shown, values
 from headwater.testing.migration_contract import AT, MigrationContract, full_rows, migrated
-from headwater.types.names import LONG, ColumnType
+from headwater.types.names import LONG, STRING, ColumnType
 from tests.contract.duckdb_driver import DuckDBDriver
 
 
@@ -85,3 +86,29 @@ def test_a_table_with_a_primary_key_of_another_program_is_copied_before_it_chang
 
     assert full_rows(driver, copy) == shown([version, second])
     assert full_rows(driver, table) == shown([{"id": 1, "b": "x", SYNCED: None}])
+
+
+# --- threads
+
+
+def test_all_threads_empty_the_log_into_the_file_and_one_does_small_commits(tmp_path: Path) -> None:
+    table = made("orders", {"id": ColumnType(LONG), "text": ColumnType(STRING)})
+    log, chance = tmp_path / "warehouse.db.wal", random.Random(1)
+    seen: list[tuple[str, bool]] = []
+    with opened(DuckDBDriver(tmp_path / "warehouse.db")) as destination:
+        assert isinstance(destination, duckdb.DuckDB)
+        destination.create_table(table)
+        destination.commit("{}")
+        for step in range(12):
+            rows = [{"id": 1_000 * step + n, "text": chance.randbytes(1_000).hex()} for n in range(1_000)]
+            destination.write(table, batch(table, rows=rows))
+            before = log.stat().st_size if log.exists() else 0
+            destination.commit("{}")
+            emptied = not log.exists() or log.stat().st_size < before
+            [(threads,)] = destination._fetch("SELECT current_setting('threads')")
+            seen.append((f"{threads} threads" if threads == 1 else "all threads", emptied))
+
+    assert seen[0] == ("1 threads", False)
+    assert ("all threads", True) in seen
+    assert ("1 threads", True) not in seen
+    assert seen[-1] == ("1 threads", False)
