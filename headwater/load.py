@@ -39,7 +39,7 @@ _LONG = ColumnType(LONG)
 
 
 class Loader:
-    """Applies what the stream gives to one destination, from one thread.
+    """Applies what the stream gives to one destination, from one thread at a time.
 
     now      the current time, aware UTC
     after    the time of the last commit: no row is stamped earlier

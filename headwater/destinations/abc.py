@@ -33,7 +33,8 @@ class Settings:
 
 
 class Destination(Protocol):
-    """Where batches land. One object serves one sync of one connection, from one thread.
+    """Where batches land. One object serves one sync of one connection, from one thread at a time: opened in one,
+    written to from others, one after another.
 
     Order of calls: open, (describe_table | create_table | alter_table | holds | write | truncate)*, commit, and
     again until `close`. Everything between two commits is one transaction, tables and types included.
