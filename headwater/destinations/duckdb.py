@@ -18,6 +18,7 @@ from headwater.destinations.abc import Settings
 from headwater.destinations.dialect import columns_from, columns_text, require_no_nul, warn_of_dropped
 from headwater.destinations.duckdb_catalog import StoredTables
 from headwater.destinations.duckdb_file import STATE, DatabaseFile, hint, is_spill_full, spill_folder, state_of
+from headwater.destinations.duckdb_inserts import BATCH
 from headwater.destinations.duckdb_sql import DUCKDB, column_type, quote, schema_name, sql_type, table_name
 from headwater.destinations.known_keys import KnownKeys
 from headwater.destinations.migrations import (
@@ -38,9 +39,6 @@ from headwater.remedies import remedies
 from headwater.schema import ACTIVE, DELETED, END, START, SYNCED, Mode, Table
 from headwater.state import Commit
 from headwater.types.names import DOUBLE, INTEGERS, LARGEST_EXACT_INTEGER, UTC_DATETIME, ColumnType
-
-# The name by which SQL reads the Arrow table in hand: DuckDB looks for a variable of this name.
-_BATCH = "headwater_batch"
 
 # From this many rows or bytes since the last commit on, a segment is written to a copy of the file.
 LONG_SEGMENT_ROWS = 1_500_000
@@ -356,13 +354,13 @@ class DuckDB:
             if not self._known.all_new(table, batch.rows, batch.ends, partial(self._highest_key, table)):
                 self._delete(table, batch.rows)
             columns = DUCKDB.names(batch.rows.column_names)
-            insert = f"INSERT INTO {name} ({columns}) SELECT {columns} FROM {_BATCH}"
-            self._execute_with(batch.rows, insert, optimize=False)
+            insert = f"INSERT INTO {name} ({columns}) SELECT {columns} FROM {BATCH}"
+            self._insert(batch.rows, insert)
         for part in batch.changes:
             changed = [column for column in part.column_names if column not in table.primary_key]
             same = DUCKDB.same_key(table.primary_key)
             self._execute_with(
-                part, f"UPDATE {name} AS old SET {DUCKDB.assignments(changed)} FROM {_BATCH} AS batch WHERE {same}"
+                part, f"UPDATE {name} AS old SET {DUCKDB.assignments(changed)} FROM {BATCH} AS batch WHERE {same}"
             )
         if batch.deletes is not None:
             self._delete(table, batch.deletes)
@@ -371,11 +369,11 @@ class DuckDB:
         """Remove the rows that have a key of `rows`."""
         key = table.primary_key
         if len(key) == 1:  # half the time of a join, for a small batch
-            which = f"{quote(key[0])} IN (SELECT {quote(key[0])} FROM {_BATCH})"
+            which = f"{quote(key[0])} IN (SELECT {quote(key[0])} FROM {BATCH})"
             self._execute_with(rows, f"DELETE FROM {table_name(table)} WHERE {which}")
         else:
             self._execute_with(
-                rows, f"DELETE FROM {table_name(table)} AS old USING {_BATCH} AS batch WHERE {DUCKDB.same_key(key)}"
+                rows, f"DELETE FROM {table_name(table)} AS old USING {BATCH} AS batch WHERE {DUCKDB.same_key(key)}"
             )
 
     def _highest_key(self, table: Table) -> object:
@@ -400,7 +398,7 @@ class DuckDB:
         self._begin()
         columns, key = (", ".join(f"old.{quote(name)}" for name in names) for names in (table.columns, table.key))
         return self._select(
-            f"SELECT {columns} FROM {table_name(table)} AS old JOIN {_BATCH} AS batch ON {DUCKDB.same_key(table.key)} "
+            f"SELECT {columns} FROM {table_name(table)} AS old JOIN {BATCH} AS batch ON {DUCKDB.same_key(table.key)} "
             f"QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY old.{START} DESC) = 1",
             keys,
         )
@@ -439,18 +437,27 @@ class DuckDB:
         except duckdb.Error as error:
             raise self._translated(error) from error
 
-    def _execute_with(self, rows: pa.Table, sql: str, *, optimize: bool = True) -> None:
-        """Run SQL that reads `rows` as the table `_BATCH`."""
+    def _insert(self, rows: pa.Table, sql: str) -> None:
+        """Run an insert that reads `rows` as the table `BATCH`."""
+        try:
+            file = self._open_file()
+            file.optimize(False)
+            file.inserts.run(sql, rows)
+        except duckdb.Error as error:
+            raise self._translated(error) from error
+
+    def _execute_with(self, rows: pa.Table, sql: str) -> None:
+        """Run other SQL that reads `rows` as the table `BATCH`."""
         headwater_batch = rows  # noqa: F841 - DuckDB finds the table by this variable's name
         try:
             file = self._open_file()
-            file.optimize(optimize)
+            file.optimize(True)
             file.connection.execute(file.statement(sql))
         except duckdb.Error as error:
             raise self._translated(error) from error
 
     def _select(self, sql: str, rows: pa.Table | None = None) -> pa.Table:
-        """Run a query, which may read `rows` as the table `_BATCH`."""
+        """Run a query, which may read `rows` as the table `BATCH`."""
         headwater_batch = rows  # noqa: F841 - DuckDB finds the table by this variable's name
         try:
             file = self._open_file()

@@ -18,6 +18,7 @@ from typing import Any
 
 import duckdb
 
+from headwater.destinations.duckdb_inserts import Inserts
 from headwater.errors import Busy, DestinationError, TransientError
 from headwater.formats import FIRST, OWN_TABLES, require_known
 from headwater.remedies import remedies
@@ -101,7 +102,7 @@ def _format(version: int) -> str:
 
 
 class DatabaseFile:
-    """An open DuckDB file; `connection` runs SQL in it.
+    """An open DuckDB file; `connection` runs SQL in it, `inserts` those that read Arrow tables.
 
     path    made, with its folder, when missing
     memory  DuckDB's memory limit, in bytes
@@ -117,6 +118,7 @@ class DatabaseFile:
         self._statements: dict[str, duckdb.Statement] = {}
         _create(path)
         self.connection = duckdb.connect(":memory:", config={**_SETTINGS, "memory_limit": f"{memory}B"})
+        self.inserts = Inserts(self.connection)
         try:
             self.connection.execute("SET TimeZone = 'UTC'")
             self.connection.execute(f"SET temp_directory = {_text(name_for_duckdb(spill_folder(path)))}")
@@ -177,8 +179,7 @@ class DatabaseFile:
         """
         copy = self.path.with_name(f"{_copy_prefix(self.path)}{uuid.uuid4().hex}")
         db = self.connection
-        db.execute("CHECKPOINT")
-        db.execute(f"USE memory; DETACH {CATALOG}")
+        self._detach()
         db.execute(f"ATTACH {_text(name_for_duckdb(self.path))} AS original (READ_ONLY)")
         self._copy = copy
         # In a process of its own: closing any descriptor of the file here would drop DuckDB's lock on it.
@@ -195,8 +196,7 @@ class DatabaseFile:
         """Let the copy take the file's place, durably; no transaction may be open."""
         assert self._copy is not None
         db = self.connection
-        db.execute("CHECKPOINT")
-        db.execute(f"USE memory; DETACH {CATALOG}")
+        self._detach()
         self._copy.replace(self.path)
         sync_folder(self.path.parent)
         self._copy = None
@@ -210,6 +210,11 @@ class DatabaseFile:
         """Close the file; a copy that has not replaced it is removed."""
         self.connection.close()
         _remove_copies(self.path)
+
+    def _detach(self) -> None:
+        self.inserts.forget_all()
+        self.connection.execute("CHECKPOINT")
+        self.connection.execute(f"USE memory; DETACH {CATALOG}")
 
     def _attach(self, path: Path) -> None:
         self._log = Path(f"{path}.wal")

@@ -1,0 +1,90 @@
+"""Inserts that DuckDB plans once: planning is a third of the time of a small one, and most of a wide one's."""
+
+from __future__ import annotations
+
+from itertools import count
+
+import duckdb
+import pyarrow as pa
+
+# The name by which SQL reads the Arrow table in hand: DuckDB looks for a variable of this name.
+BATCH = "headwater_batch"
+
+# Plans are kept for so many columns of all tables together: some 10 MB.
+PLANNED_COLUMNS = 20_000
+
+
+class Inserts:
+    """Runs inserts of Arrow tables on one connection, and keeps the plans of those that come again.
+
+    Between two runs any SQL may change the tables: DuckDB sees that, and plans anew. For the files see `forget_all`.
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+        self._inserts: dict[str, _Insert] = {}
+        self._names = (f"headwater_insert_{n}" for n in count())
+        self._columns = 0
+
+    def run(self, sql: str, rows: pa.Table) -> None:
+        """Run an insert that reads `rows` as the table `BATCH`.
+
+        Errors: duckdb.Error; the insert may be run again.
+        """
+        insert = self._inserts.get(sql)
+        if insert is not None and insert.schema.equals(rows.schema, check_metadata=True):
+            self._run_planned(sql, insert, rows)
+            return
+        headwater_batch = rows  # noqa: F841 - DuckDB finds the table by this variable's name
+        self._connection.execute(sql)
+        self._forget(sql)
+        self._inserts[sql] = _Insert(rows.schema)
+
+    def forget_all(self) -> None:
+        """Let go of every plan: they know the file that is attached, and not one that takes its place."""
+        for sql in list(self._inserts):
+            self._forget(sql)
+
+    def _run_planned(self, sql: str, insert: _Insert, rows: pa.Table) -> None:
+        headwater_batch = insert  # noqa: F841 - as above, whenever DuckDB plans
+        insert.rows = rows
+        try:
+            if insert.run is None:
+                self._make_room(len(rows.schema))
+                name = next(self._names)
+                self._connection.execute(f"PREPARE {name} AS {sql}")
+                insert.name, [insert.run] = name, self._connection.extract_statements(f"EXECUTE {name}")
+            self._connection.execute(insert.run)
+        finally:
+            insert.rows = None
+
+    def _make_room(self, columns: int) -> None:
+        if self._columns + columns > PLANNED_COLUMNS:
+            self.forget_all()
+        self._columns += columns
+
+    def _forget(self, sql: str) -> None:
+        insert = self._inserts.pop(sql, None)
+        if insert is not None and insert.run is not None:
+            self._connection.execute(f"DEALLOCATE {insert.name}")
+            self._columns -= len(insert.schema)
+
+
+class _Insert:
+    """An insert that was run; to DuckDB a table, whose rows are others at each run.
+
+    run  runs its plan, which is made at the second run
+    """
+
+    def __init__(self, schema: pa.Schema) -> None:
+        self.schema = schema
+        self.rows: pa.Table | None = None
+        self.name = ""
+        self.run: duckdb.Statement | None = None
+
+    def __arrow_c_schema__(self) -> object:
+        return self.schema.__arrow_c_schema__()
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        assert self.rows is not None
+        return self.rows.__arrow_c_stream__(requested_schema)
