@@ -179,7 +179,8 @@ class DatabaseFile:
         """
         copy = self.path.with_name(f"{_copy_prefix(self.path)}{uuid.uuid4().hex}")
         db = self.connection
-        self._detach()
+        db.execute("CHECKPOINT")
+        db.execute(f"USE memory; DETACH {CATALOG}")
         db.execute(f"ATTACH {_text(name_for_duckdb(self.path))} AS original (READ_ONLY)")
         self._copy = copy
         # In a process of its own: closing any descriptor of the file here would drop DuckDB's lock on it.
@@ -196,7 +197,8 @@ class DatabaseFile:
         """Let the copy take the file's place, durably; no transaction may be open."""
         assert self._copy is not None
         db = self.connection
-        self._detach()
+        db.execute("CHECKPOINT")
+        db.execute(f"USE memory; DETACH {CATALOG}")
         self._copy.replace(self.path)
         sync_folder(self.path.parent)
         self._copy = None
@@ -210,11 +212,6 @@ class DatabaseFile:
         """Close the file; a copy that has not replaced it is removed."""
         self.connection.close()
         _remove_copies(self.path)
-
-    def _detach(self) -> None:
-        self.inserts.forget_all()
-        self.connection.execute("CHECKPOINT")
-        self.connection.execute(f"USE memory; DETACH {CATALOG}")
 
     def _attach(self, path: Path) -> None:
         self._log = Path(f"{path}.wal")

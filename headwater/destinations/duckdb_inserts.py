@@ -10,14 +10,15 @@ import pyarrow as pa
 # The name by which SQL reads the Arrow table in hand: DuckDB looks for a variable of this name.
 BATCH = "headwater_batch"
 
-# Plans are kept for so many columns of all tables together: some 10 MB.
-PLANNED_COLUMNS = 20_000
+# Inserts are kept until they have so many columns together, whose plans take some 25 MB.
+KEPT_COLUMNS = 50_000
 
 
 class Inserts:
     """Runs inserts of Arrow tables on one connection, and keeps the plans of those that come again.
 
-    Between two runs any SQL may change the tables: DuckDB sees that, and plans anew. For the files see `forget_all`.
+    Between two runs any SQL may change the tables, or attach another file in place of theirs: DuckDB sees that, and
+    plans anew.
     """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
@@ -38,36 +39,33 @@ class Inserts:
         headwater_batch = rows  # noqa: F841 - DuckDB finds the table by this variable's name
         self._connection.execute(sql)
         self._forget(sql)
-        self._inserts[sql] = _Insert(rows.schema)
-
-    def forget_all(self) -> None:
-        """Let go of every plan: they know the file that is attached, and not one that takes its place."""
-        for sql in list(self._inserts):
-            self._forget(sql)
+        self._keep(sql, rows.schema)
 
     def _run_planned(self, sql: str, insert: _Insert, rows: pa.Table) -> None:
         headwater_batch = insert  # noqa: F841 - as above, whenever DuckDB plans
         insert.rows = rows
         try:
             if insert.run is None:
-                self._make_room(len(rows.schema))
-                name = next(self._names)
-                self._connection.execute(f"PREPARE {name} AS {sql}")
-                insert.name, [insert.run] = name, self._connection.extract_statements(f"EXECUTE {name}")
+                insert.name = next(self._names)
+                self._connection.execute(f"PREPARE {insert.name} AS {sql}")
+                [insert.run] = self._connection.extract_statements(f"EXECUTE {insert.name}")
             self._connection.execute(insert.run)
         finally:
             insert.rows = None
 
-    def _make_room(self, columns: int) -> None:
-        if self._columns + columns > PLANNED_COLUMNS:
-            self.forget_all()
-        self._columns += columns
+    def _keep(self, sql: str, schema: pa.Schema) -> None:
+        if self._columns + len(schema) > KEPT_COLUMNS:
+            for other in list(self._inserts):
+                self._forget(other)
+        self._inserts[sql] = _Insert(schema)
+        self._columns += len(schema)
 
     def _forget(self, sql: str) -> None:
         insert = self._inserts.pop(sql, None)
-        if insert is not None and insert.run is not None:
-            self._connection.execute(f"DEALLOCATE {insert.name}")
+        if insert is not None:
             self._columns -= len(insert.schema)
+            if insert.run is not None:
+                self._connection.execute(f"DEALLOCATE {insert.name}")
 
 
 class _Insert:
