@@ -99,7 +99,10 @@ def _code(values: Sequence[object]) -> str:
 
 
 def commands() -> str:
-    context = click.Context(group, info_name="headwater", terminal_width=HELP_WIDTH, max_content_width=HELP_WIDTH)
+    names = group.context_settings["help_option_names"]
+    context = click.Context(
+        group, info_name="headwater", terminal_width=HELP_WIDTH, max_content_width=HELP_WIDTH, help_option_names=names
+    )
     parts = [f"## headwater\n\n{_help(group, context)}"]
     for name in COMMANDS:
         command = group.get_command(context, name)
