@@ -18,7 +18,7 @@ class Inserts:
     """Runs inserts of Arrow tables on one connection, and keeps the plans of those that come again.
 
     Between two runs any SQL may change the tables, or attach another file in place of theirs: DuckDB sees that, and
-    plans anew.
+    plans anew for that run. From then on it would do so for each: it is given another plan.
     """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
@@ -49,7 +49,10 @@ class Inserts:
                 insert.name = next(self._names)
                 self._connection.execute(f"PREPARE {insert.name} AS {sql}")
                 [insert.run] = self._connection.extract_statements(f"EXECUTE {insert.name}")
+            insert.is_planned_anew = False
             self._connection.execute(insert.run)
+            if insert.is_planned_anew:
+                self._drop_plan(insert)
         finally:
             insert.rows = None
 
@@ -64,8 +67,12 @@ class Inserts:
         insert = self._inserts.pop(sql, None)
         if insert is not None:
             self._columns -= len(insert.schema)
-            if insert.run is not None:
-                self._connection.execute(f"DEALLOCATE {insert.name}")
+            self._drop_plan(insert)
+
+    def _drop_plan(self, insert: _Insert) -> None:
+        if insert.run is not None:
+            self._connection.execute(f"DEALLOCATE {insert.name}")
+            insert.run = None
 
 
 class _Insert:
@@ -79,8 +86,10 @@ class _Insert:
         self.rows: pa.Table | None = None
         self.name = ""
         self.run: duckdb.Statement | None = None
+        self.is_planned_anew = False
 
     def __arrow_c_schema__(self) -> object:
+        self.is_planned_anew = True
         return self.schema.__arrow_c_schema__()
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:

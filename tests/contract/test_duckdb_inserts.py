@@ -100,6 +100,25 @@ def test_a_table_that_is_made_again_between_two_runs(connection: db.DuckDBPyConn
     assert connection.execute("SELECT * FROM orders").fetchall() == [("note 3", None, 3)]
 
 
+def test_a_table_that_is_new_in_the_transaction_is_planned_again_once(connection: db.DuckDBPyConnection) -> None:
+    """DuckDB never runs a plan after the commit of the table it was made for, and plans anew each time instead."""
+    inserts = Inserts(connection)
+    original = duckdb_inserts._Insert.__arrow_c_schema__
+    with mock.patch.object(duckdb_inserts._Insert, "__arrow_c_schema__", autospec=True, side_effect=original) as asked:
+        connection.execute("BEGIN; DROP TABLE orders; CREATE TABLE orders (id BIGINT, note VARCHAR)")
+        asked_for = []
+        for n in range(10):
+            before = asked.call_count
+            inserts.run(SQL, _rows(n))
+            asked_for.append(asked.call_count - before)
+            if n == 3:
+                connection.execute("COMMIT")
+
+    assert asked_for == [0, 1, 0, 0, 1, 1, 0, 0, 0, 0]
+    assert _ids(connection) == list(range(10))
+    assert _plans(connection) == 1
+
+
 def test_a_plan_outlives_the_transaction_that_was_rolled_back(connection: db.DuckDBPyConnection) -> None:
     inserts = Inserts(connection)
     for ids in ((1, 2), (3, 4)):
