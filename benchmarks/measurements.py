@@ -76,17 +76,12 @@ def _arrow_file(shared: Path, rows: int) -> Path:
 # --- headwater
 
 
-def _rows(checkpoint_every: int) -> Run:
+def _rows(checkpoint_every: int, connector: str = "rows") -> Run:
     def measure(folder: Path, shared: Path, rows: int) -> Sample:
-        make_project(folder, "rows", rows=rows, checkpoint_every=checkpoint_every)
+        make_project(folder, connector, rows=rows, checkpoint_every=checkpoint_every)
         return _synced(folder, rows)
 
     return measure
-
-
-def _eight_threads(folder: Path, shared: Path, rows: int) -> Sample:
-    make_project(folder, "eight_threads", rows=rows, checkpoint_every=CHECKPOINT_EVERY)
-    return _synced(folder, rows)
 
 
 def _arrow(folder: Path, shared: Path, rows: int) -> Sample:
@@ -165,7 +160,8 @@ MEASUREMENTS = (
     Measurement("loop", "floor: the bare generator loop", MILLION, _loop),
     Measurement("insert", "floor: DuckDB's INSERT of ready Arrow", MILLION, _insert, _prepare_arrow),
     Measurement("rows", "dict rows, checkpoint every 100,000", MILLION, _rows(CHECKPOINT_EVERY)),
-    Measurement("eight_threads", "the same from eight threads", MILLION, _eight_threads),
+    Measurement("eight_threads", "the same from eight threads", MILLION, _rows(CHECKPOINT_EVERY, "eight_threads")),
+    Measurement("in_step", "eight threads in step", MILLION, _rows(CHECKPOINT_EVERY, "threads_in_step")),
     Measurement("checkpoint_1000", "dict rows, checkpoint every 1,000", MILLION, _rows(1_000)),
     Measurement("arrow", "one ready Arrow table", MILLION, _arrow, _prepare_arrow),
     Measurement("changed_1m", "changed rows into 1 million", CHECKPOINT_EVERY, _changed(10), _filled(10)),

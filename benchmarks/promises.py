@@ -103,6 +103,7 @@ PROMISES: tuple[Ratio | Memory, ...] = (
     Ratio("an Arrow table, beside DuckDB's INSERT of it", "arrow", ("insert",), at_most=1.3),
     Ratio("a checkpoint every 1,000 rows, beside every 100,000", "checkpoint_1000", ("rows",), at_most=3.0),
     Ratio("eight threads, beside one", "eight_threads", ("rows",), at_most=1.0),
+    Ratio("eight threads in step, beside one", "in_step", ("rows",)),
     Ratio("changes into 10 million rows, beside 1 million", "changed_10m", ("changed_1m",), at_most=2.0),
     Memory("20 million rows with one checkpoint: resident memory", "one_checkpoint", 1024),
     Ratio("dlt with its defaults, beside headwater", "dlt_rows", ("rows",), at_least=80),

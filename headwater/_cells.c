@@ -17,6 +17,11 @@
 #include <structmember.h>
 #include <stdint.h>
 #include <string.h>
+#ifdef _WIN32
+#include <windows.h>
+#else
+#include <time.h>
+#endif
 
 /* What `add` answers. */
 enum { OTHER, TAKEN, LOOK, CHANGING };
@@ -879,6 +884,8 @@ typedef struct {
     PyTypeObject *type;  /* Cells */
     PyObject *look;      /* called with the table when it is time to look at the size */
     PyObject *otherwise; /* called with the same arguments for whatever is not taken here */
+    volatile Py_ssize_t taken; /* rows; it is read without the interpreter's lock */
+    volatile Py_ssize_t turn;  /* a change ends `watch` */
 } Upserts;
 
 static PyObject *
@@ -951,8 +958,10 @@ upserts_upsert(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObje
             Py_DECREF(cells);
             switch (found) {
             case TAKEN:
+                self->taken++;
                 Py_RETURN_NONE;
             case LOOK:
+                self->taken++;
                 return PyObject_CallFunctionObjArgs(self->look, table, NULL);
             case OTHER:
             case CHANGING:
@@ -977,6 +986,35 @@ upserts_serve(PyObject *object, PyObject *args)
         return NULL;
     }
     Py_RETURN_NONE;
+}
+
+static void
+sleep_for(double seconds)
+{
+#ifdef _WIN32
+    Sleep((DWORD)(seconds * 1e3) + 1);
+#else
+    struct timespec pause = {(time_t)seconds, (long)((seconds - (double)(time_t)seconds) * 1e9)};
+    nanosleep(&pause, NULL);
+#endif
+}
+
+static PyObject *
+upserts_watch(PyObject *object, PyObject *args)
+{
+    Upserts *self = (Upserts *)object;
+    Py_ssize_t turn, before;
+    double seconds;
+    if (!PyArg_ParseTuple(args, "nd", &turn, &seconds)) {
+        return NULL;
+    }
+    Py_BEGIN_ALLOW_THREADS
+    do {
+        before = self->taken;
+        sleep_for(seconds);
+    } while (self->taken != before && self->turn == turn);
+    Py_END_ALLOW_THREADS
+    return PyBool_FromLong(self->turn == turn);
 }
 
 static PyObject *
@@ -1040,7 +1078,14 @@ static PyMethodDef upserts_methods[] = {
     {"upsert", (PyCFunction)(void (*)(void))upserts_upsert, METH_FASTCALL | METH_KEYWORDS,
      "upsert($self, /, table, data, *, schema=None, file=None)\n--\n\nSee `Operations.upsert`."},
     {"serve", upserts_serve, METH_VARARGS, NULL},
+    {"watch", upserts_watch, METH_VARARGS, NULL},
     {NULL, NULL, 0, NULL},
+};
+
+static PyMemberDef upserts_members[] = {
+    {"taken", T_PYSSIZET, offsetof(Upserts, taken), READONLY, NULL},
+    {"turn", T_PYSSIZET, offsetof(Upserts, turn), 0, NULL},
+    {NULL, 0, 0, 0, NULL},
 };
 
 static PyType_Slot upserts_slots[] = {
@@ -1050,6 +1095,7 @@ static PyType_Slot upserts_slots[] = {
     {Py_tp_traverse, upserts_traverse},
     {Py_tp_clear, upserts_clear},
     {Py_tp_methods, upserts_methods},
+    {Py_tp_members, upserts_members},
     {0, NULL},
 };
 

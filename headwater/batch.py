@@ -49,6 +49,8 @@ _UTC_DATETIME = ColumnType(UTC_DATETIME)
 _SET_BYTES = 4_000_000
 # Made once: finding the type of a Python value takes pyarrow fifty microseconds.
 _FALSE, _TRUE = pa.scalar(False, pa.bool_()), pa.scalar(True, pa.bool_())
+# As many as there are rows in a batch, mostly: a thread that makes them lets go of Python's lock, and waits for it.
+_FALSES = pa.repeat(_FALSE, 131_072)
 
 
 @dataclass(slots=True)
@@ -417,11 +419,15 @@ def net_effect(operations: TypedOperations, table: Table, synced: datetime) -> B
         return _with_system_columns(_fold(operations, pa.table(columns), table), table, stamp)
     columns.pop(DELETED, None)
     if table.mode == "soft_delete":
-        columns[DELETED] = pa.repeat(_FALSE, operations.count)
+        columns[DELETED] = _all_false(operations.count)
     columns[SYNCED] = pa.repeat(stamp, operations.count)
     data = pa.table(columns)
     ends = operations.columns[table.key[0]].range if len(table.key) == 1 else None
     return Batch(data if ends and ends.rises else _last_of_each_key(data, table.key, ends), [], None, ends)
+
+
+def _all_false(count: int) -> pa.Array:
+    return _FALSES[:count] if count <= len(_FALSES) else pa.repeat(_FALSE, count)
 
 
 def _last_of_each_key(data: pa.Table, key: tuple[str, ...], ends: Range | None) -> pa.Table:

@@ -126,22 +126,24 @@ class Upsert(Protocol):
     def __call__(self, table: str, data: Any, *, schema: str | None = None, file: FileUpload | None = None) -> None: ...
 
 
-def quickest(upsert: Upsert, look: Callable[[str], None]) -> tuple[Upsert, Callable[[str, Cells], None]]:
-    """Give the quickest form of `upsert` there is, and what tells it of the cells of a table.
+def quickest(
+    upsert: Upsert, look: Callable[[str], None]
+) -> tuple[Upsert, Callable[[str, Cells], None], _cells.Upserts | None]:
+    """Give the quickest form of `upsert` there is, what tells it of the cells of a table, and what counts its rows.
 
     That form takes rows which fit the cells of their table, and calls `upsert` for all others.
 
     look  called with the table when it is time to look at the size
     """
     if _compiled is None:
-        return upsert, lambda table, cells: None
+        return upsert, lambda table, cells: None, None
     upserts = _compiled.upserts(_compiled.cells, look, upsert)
 
     def serve(table: str, cells: Cells) -> None:
         if isinstance(cells, CompiledCells):
             cells.serve(upserts, table)
 
-    return upserts.upsert, serve
+    return upserts.upsert, serve, upserts
 
 
 # --- in C

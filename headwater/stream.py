@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from headwater.outbox import Checkpoint, Declaration, Item, Mark, Outbox, Rows, 
 from headwater.schema import FILE_PATH, Catalog, DeclaredTable, SourceTable
 from headwater.snapshot import StrictCoercion
 from headwater.state import MAX_STATE_BYTES, WARN_STATE_BYTES, dump_state
+from headwater.turns import Turns
 
 if TYPE_CHECKING:
     from headwater.file_upload import FileStore, FileUpload
@@ -98,7 +100,8 @@ class Stream:
         self._by_source: dict[int, Buffer] = {}
         self._failure: BaseException | None = None
         self._open = True
-        self.upsert, self._serve = quickest(self._upsert(), self._look_at)
+        self.upsert, self._serve, counting = quickest(self._upsert(), self._look_at)
+        self._turns = None if counting is None else Turns(counting)
         self.calls = {"upserts": 0, "updates": 0, "deletes": 0, "truncates": 0, "checkpoints": 0}
 
     # --- operations, called by authors from any thread
@@ -189,7 +192,7 @@ class Stream:
             self._warn(
                 f"the state has more than {WARN_STATE_BYTES // 10**6} MB; {MAX_STATE_BYTES // 10**6} MB is the limit"
             )
-        with self._one_checkpoint:
+        with self._one_checkpoint, nullcontext() if self._turns is None else self._turns.left_out():
             ticket = Checkpoint(text)
             try:
                 with self._lock:
@@ -303,6 +306,8 @@ class Stream:
             self._look(buffer)
 
     def _look_at(self, table: str) -> None:
+        if self._turns is not None:
+            self._turns.take()
         with self._lock:
             self._look(self._layouts[table].buffer)
 

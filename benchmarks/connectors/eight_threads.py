@@ -1,4 +1,4 @@
-"""The rows between two checkpoints come from eight threads, an eighth from each."""
+"""Eight threads emit pages; a checkpoint every so many rows, once all pages up to there are out."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -8,6 +8,7 @@ from headwater import Connector
 from headwater import Operations as op
 
 THREADS = 8
+PAGE = 1_000
 
 
 def schema(configuration: dict[str, Any]) -> list[dict[str, Any]]:
@@ -16,18 +17,17 @@ def schema(configuration: dict[str, Any]) -> list[dict[str, Any]]:
 
 def update(configuration: dict[str, Any], state: dict[str, Any]) -> None:
     count, checkpoint_every = int(configuration["rows"]), int(configuration["checkpoint_every"])
+
+    def emit(start: int) -> int:
+        end = min(start + PAGE, count)
+        for row in rows(end - start, start):
+            op.upsert(TABLE, row)
+        return end
+
     with ThreadPoolExecutor(THREADS) as threads:
-        for start in range(0, count, checkpoint_every):
-            block = min(checkpoint_every, count - start)
-            shares = [(block + THREADS - 1 - thread) // THREADS for thread in range(THREADS)]
-            starts = [start + thread for thread in range(THREADS)]
-            list(threads.map(emit, shares, starts))
-            op.checkpoint({"emitted": start + block})
-
-
-def emit(share: int, start: int) -> None:
-    for row in rows(share, start, THREADS):
-        op.upsert(TABLE, row)
+        for emitted in threads.map(emit, range(0, count, PAGE)):
+            if emitted % checkpoint_every == 0 or emitted == count:
+                op.checkpoint({"emitted": emitted})
 
 
 connector = Connector(update=update, schema=schema)

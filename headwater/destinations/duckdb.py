@@ -344,7 +344,10 @@ class DuckDB:
 
     def write(self, table: Table, batch: Batch) -> None:
         rows = sum(part.num_rows for part in batch.parts)
-        nbytes = sum(part.nbytes for part in batch.parts)
+        # Slices share their buffers, and count them all; to find out more, a thread lets go of Python's lock.
+        nbytes = sum(part.get_total_buffer_size() for part in batch.parts)
+        if nbytes >= LONG_SEGMENT_BYTES // 8:
+            nbytes = sum(part.nbytes for part in batch.parts)
         self._do(partial(self._write, _copy(table), batch), rows, nbytes)
 
     def _write(self, table: Table, batch: Batch) -> None:

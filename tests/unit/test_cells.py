@@ -368,7 +368,7 @@ def test_listed_rows_are_read_by_position() -> None:
 
 def _quick(otherwise: list[Any], look: list[str]) -> tuple[Any, Cells]:
     cells = in_c(("a", "b"))
-    upsert, serve = quickest(lambda *args, **named: otherwise.append((args, named)), look.append)
+    upsert, serve, _ = quickest(lambda *args, **named: otherwise.append((args, named)), look.append)
     serve("orders", cells)
     cells.pause(1_000, 1_000_000)
     return upsert, cells
@@ -427,7 +427,7 @@ def test_an_error_of_what_is_called_instead_is_raised() -> None:
     def refuse(*args: Any, **named: Any) -> None:
         raise LookupError("no")
 
-    upsert, _ = quickest(refuse, refuse)
+    upsert, _, _ = quickest(refuse, refuse)
 
     with pytest.raises(LookupError, match="no"):
         upsert("orders", {})
