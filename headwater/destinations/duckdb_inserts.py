@@ -1,4 +1,4 @@
-"""Inserts that DuckDB plans once: planning is a third of the time of a small one, and most of a wide one's."""
+"""Inserts that DuckDB plans once: planning is a third to a half of the time of a small one."""
 
 from __future__ import annotations
 
