@@ -1,7 +1,12 @@
-"""Rounds: every measurement once, then every measurement again, so that a slow minute slows them all."""
+"""Rounds: every measurement once, then every measurement again, so that a slow minute slows them all.
+
+Each round has an order of its own: a machine is slower after some seconds of hard work, and what always came after the
+same measurement would always be the slower one.
+"""
 
 from __future__ import annotations
 
+import random
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -33,7 +38,7 @@ def run_rounds(
             tell(f"preparing {measurement.name}")
             measurement.prepare(shared, scaled(measurement, scale))
         for number in range(1, rounds + 1):
-            for measurement in measurements:
+            for measurement in _order(measurements, number):
                 if measurement.once and number > 1:
                     continue
                 folder = workspace / f"{measurement.name}_{number}"
@@ -43,6 +48,11 @@ def run_rounds(
                 samples[measurement.name].append(sample)
                 tell(f"round {number} of {rounds}: {measurement.name} {sample.seconds:.3f} s")
     return samples
+
+
+def _order(measurements: Sequence[Measurement], number: int) -> Sequence[Measurement]:
+    """Give the order of a round, the same in each run."""
+    return random.Random(number).sample(measurements, len(measurements))
 
 
 def scaled(measurement: Measurement, scale: float) -> int:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
-from headwater import Connector
+from headwater import Connector, turns
 from headwater import Operations as op
 from headwater.batch import Batch
 from headwater.destinations.memory import MemoryDestination, Warehouse
@@ -185,6 +187,41 @@ def test_a43_threads_end_in_each_of_the_operations() -> None:
     ends = [left_of(thread) for thread in range(8)]
 
     assert {(row[DELETED], row["changed"] > 0) for row in ends} >= {(True, False), (False, True), (False, False)}
+
+
+@pytest.mark.parametrize("give_enough", [True, False])
+def test_a43_the_order_of_each_thread_is_kept_whether_or_not_threads_take_turns(
+    kind_of_cells: str, give_enough: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns, "WINDOW_SECONDS", 0.01)
+    monkeypatch.setattr(turns, "PERIOD_SECONDS", 0.01)
+    monkeypatch.setattr(turns, "ENOUGH", 0 if give_enough else math.inf)
+    went: set[bool] = set()
+    original = turns.Trial.go_on
+
+    def go_on(trial: turns.Trial, rows: int, now: float) -> None:
+        original(trial, rows, now)
+        went.add(trial.with_turns)
+
+    monkeypatch.setattr(turns.Trial, "go_on", go_on)
+
+    def emit(thread: int) -> None:
+        for number in range(10_000):
+            op.upsert("t", {"id": thread, "number": number})
+            op.upsert("t", {"id": 8 + number * 8 + thread, "number": thread})
+            if number % 4_000 == 3_999:
+                op.checkpoint({"thread": thread})
+
+    def update() -> None:
+        with ThreadPoolExecutor(8) as threads:
+            list(threads.map(emit, range(8)))
+
+    run = run_connector(connector(update))
+
+    assert run.result.error is None
+    assert went == (set() if kind_of_cells == "python" else {False, True})
+    rows = {row["id"]: row["number"] for row in run.rows("t")}
+    assert rows == {n: 9_999 if n < 8 else n % 8 for n in range(8 + 80_000)}
 
 
 @pytest.mark.parametrize("fails", [False, True])
