@@ -42,7 +42,7 @@ class Inserts:
         self._keep(sql, rows.schema)
 
     def _run_planned(self, sql: str, insert: _Insert, rows: pa.Table) -> None:
-        headwater_batch = insert  # noqa: F841 - as above, whenever DuckDB plans
+        headwater_batch = insert  # noqa: F841 - DuckDB finds it by this variable's name, whenever it plans
         insert.rows = rows
         try:
             if insert.run is None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import doctest
 import importlib
+from pathlib import Path
 
 import pytest
 
 from benchmarks import promises, report, results_page
-from benchmarks.measurements import MEASUREMENTS
+from benchmarks.measurements import MEASUREMENTS, Measurement
 from benchmarks.promises import Memory, Ratio, Verdict
+from benchmarks.rounds import run_rounds
 from benchmarks.rows import JSON_TYPES, KEY, arrow_table, rows
 from benchmarks.sample import Sample
 
@@ -33,6 +35,26 @@ def test_a_promise_is_kept_up_to_its_limit(ratio: Ratio, kept: bool | None) -> N
 
     assert verdict is not None
     assert (verdict.value, verdict.kept) == (2.0, kept)
+
+
+def test_each_round_has_an_order_of_its_own_and_the_same_in_each_run() -> None:
+    came: list[str] = []
+
+    def measured(name: str) -> Measurement:
+        def run(folder: Path, shared: Path, rows: int) -> Sample:
+            came.append(name)
+            return took(1, rows=rows)[0]
+
+        return Measurement(name, name, 10, run)
+
+    measurements = [measured(name) for name in "abcdefgh"]
+    for _ in range(2):
+        run_rounds(measurements, scale=1, rounds=2, tell=lambda text: None)
+
+    first, second, *again = ("".join(came[start : start + 8]) for start in range(0, 32, 8))
+    assert (sorted(first), sorted(second)) == (list("abcdefgh"), list("abcdefgh"))
+    assert first != second
+    assert again == [first, second]
 
 
 def test_a_ratio_compares_medians_and_shows_the_rounds_they_hide() -> None:

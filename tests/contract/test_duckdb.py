@@ -8,14 +8,18 @@ from pathlib import Path
 from unittest import mock
 
 import duckdb as db
+import pyarrow as pa
 import pytest
 
+from headwater.batch import TypedOperations, net_effect
 from headwater.destinations import duckdb
+from headwater.destinations.duckdb_file import DatabaseFile
 from headwater.destinations.migrations import ChangeMode, CopyTable, Refused, RenameColumn
 from headwater.history import END_OF_TIME
 from headwater.schema import ACTIVE, END, START, SYNCED
 from headwater.testing.contract import LATER, batch, made, opened, rows_in_place, shown, values
 from headwater.testing.migration_contract import AT, MigrationContract, full_rows, migrated
+from headwater.types.columns import Column
 from headwater.types.names import LONG, STRING, ColumnType
 from tests.contract.duckdb_driver import DuckDBDriver
 
@@ -61,6 +65,28 @@ def test_what_dead_syncs_have_left_is_removed_and_nothing_else(tmp_path: Path) -
         pass
 
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*others, "warehouse.db"])
+
+
+# --- long segments
+
+
+@pytest.mark.parametrize(("rows", "is_copied"), [(1_000, False), (40_000, True)])
+def test_a_slice_of_a_large_table_counts_as_what_it_holds(tmp_path: Path, rows: int, is_copied: bool) -> None:
+    """Its buffers are those of the whole table; a file that is copied for each of its slices is copied for nothing."""
+    table = made("orders", {"id": ColumnType(LONG)})
+    whole = pa.table({"id": pa.array(range(100_000), pa.int64())})
+    with (
+        mock.patch.object(duckdb, "LONG_SEGMENT_BYTES", 200_000),
+        mock.patch.object(DatabaseFile, "move_to_copy", autospec=True, side_effect=DatabaseFile.move_to_copy) as moved,
+        opened(DuckDBDriver(tmp_path / "warehouse.db")) as destination,
+    ):
+        destination.create_table(table)
+        destination.write(
+            table, net_effect(TypedOperations({"id": Column(whole["id"][:rows], ColumnType(LONG))}, rows), table, LATER)
+        )
+        destination.commit("{}")
+
+    assert moved.called is is_copied
 
 
 # --- migrations

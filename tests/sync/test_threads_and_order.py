@@ -224,6 +224,32 @@ def test_a43_the_order_of_each_thread_is_kept_whether_or_not_threads_take_turns(
     assert rows == {n: 9_999 if n < 8 else n % 8 for n in range(8 + 80_000)}
 
 
+def test_the_wait_for_a_checkpoint_does_not_count_against_turns(
+    kind_of_cells: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left_out: list[float] = []
+    monkeypatch.setattr(turns.Trial, "leave_out", lambda trial, seconds: left_out.append(seconds))
+
+    both = threading.Barrier(2)  # else one thread may do the work of both, and there are no turns
+
+    def emit(thread: int) -> None:
+        both.wait(WAIT_SECONDS)
+        for number in range(5_000):
+            op.upsert("t", {"id": number * 2 + thread})
+
+    def update() -> None:
+        with ThreadPoolExecutor(2) as threads:
+            list(threads.map(emit, range(2)))
+        op.checkpoint({})
+
+    destination = Gated()
+    result = synced(destination, update, lambda: time.sleep(0.1))
+
+    assert result.error is None
+    assert len(left_out) == (0 if kind_of_cells == "python" else 1)
+    assert sum(left_out) >= (0 if kind_of_cells == "python" else 0.05)
+
+
 @pytest.mark.parametrize("fails", [False, True])
 def test_a44_a_checkpoint_covers_what_other_threads_have_emitted_before_it_and_nothing_after(fails: bool) -> None:
     def update() -> None:
