@@ -305,6 +305,9 @@ class Typist:
             self._notice_late(name, kinds - seen)
             self._remark(name, declared, values, kinds - seen)
             seen |= kinds
+        if declared is None and float in kinds and name in self.source.target.key:
+            # Whether a text comes in the same batch is chance: -0.0 and 0.0 are one key before they become text.
+            values = [value + 0.0 if type(value) is float else value for value in values]
         try:
             return convert(values, declared, kinds, strict=self._strict)
         except ValueRefused as error:

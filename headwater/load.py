@@ -243,13 +243,14 @@ class Loader:
         for name, column in operations.columns.items():
             if name not in table.columns:
                 continue
+            given = column.array
+            if name in table.key and pa.types.is_floating(given.type):
+                given = pc.add(given, pa.scalar(0.0, given.type))  # -0.0 becomes 0.0: they are one key, as text too
             try:
-                array = cast(column.array, column.kind, table.columns[name])
+                array = cast(given, column.kind, table.columns[name])
             except pa.ArrowInvalid:  # a number would change: from now on the column holds text
                 self._alter(table, add={}, retype={name: ColumnType(STRING)})
-                array = cast(column.array, column.kind, table.columns[name])
-            if name in table.key and pa.types.is_floating(array.type):
-                array = pc.add(array, pa.scalar(0.0, array.type))  # -0.0 becomes 0.0: they are one key
+                array = cast(given, column.kind, table.columns[name])
             stored = self._storable(table, name, array)
             known = column.range if stored is column.array else None
             columns[name] = Column(stored, table.columns[name], known)

@@ -61,11 +61,11 @@ class Table:
         for name, (kind, _) in row.items():
             if kind is not None:
                 self.widen(name, kind)
-        taken: Row = {name: kind and converted(value, kind, self.columns[name]) for name, (kind, value) in row.items()}
-        for name in self.key:
-            if type(taken.get(name)) is float:
-                taken[name] += 0.0  # -0.0 and 0.0 are one key
-        return taken
+        for name in row.keys() & set(self.key):
+            kind, value = row[name]
+            if type(value) is float:
+                row[name] = (kind, value + 0.0)  # -0.0 and 0.0 are one key
+        return {name: kind and converted(value, kind, self.columns[name]) for name, (kind, value) in row.items()}
 
     def widen(self, name: str, kind: ColumnType) -> None:
         old = self.columns.get(name, kind)

@@ -125,3 +125,19 @@ def test_a37_names_that_no_destination_has_and_tables_that_are_not_declared_are_
 
     [row] = run.rows("not_declared_")
     assert {name: row[name] for name in row if name != ROW_ID} == {"any_name_": 1, "aao": 2, "_1st": 3}
+
+
+@pytest.mark.parametrize(
+    "batches",
+    [[[-0.0, "1"]], [["1", -0.0]], [[-0.0], ["1"]], [["1"], [-0.0]], [[-0.0, 0.0, "1"]], [[0.0], ["1"], [-0.0]]],
+)
+def test_zero_and_minus_zero_are_one_key_when_a_text_makes_them_texts(batches: list[list[object]]) -> None:
+    """Which of them share a batch is chance."""
+
+    def update() -> None:
+        for batch in batches:
+            for key in batch:
+                op.upsert("t", {"id": key})
+            op.checkpoint({})
+
+    assert sorted(row["id"] for row in synced(update).rows("t")) == ["0", "1"]
